@@ -1,0 +1,1 @@
+"""Script coverage, pure: reading Fountain, splitting it, asking for coverage, checking and merging answers."""

@@ -1,0 +1,229 @@
+"""Every exception Understudy raises on purpose, as one tree.
+
+Outline:
+
+    UnderstudyError
+    ├── DeliveryError            what became of a message
+    │   ├── NotDelivered           never handled: carries the message, always safe to send again
+    │   │   ├── MailboxFull          the mailbox refuses or drops when it is full
+    │   │   ├── ActorStopped         the actor has ended or is stopping
+    │   │   └── AskCycle             the ask would wait for itself; raised before anything is sent
+    │   └── Interrupted            its handler had started: the outcome is unknown
+    ├── Rejected                 nothing was sent to a provider, nothing was spent
+    │   ├── NeverFits              larger than a limit: waiting cannot help
+    │   ├── WaitTooLong            capacity does not come before the deadline
+    │   └── QueueFull              too many callers wait already
+    ├── CallFailed               a provider was called; quota may be spent
+    │   ├── TransportFailed        no complete response came back
+    │   ├── ProviderFailed         the provider answered with an error
+    │   └── ReplyInvalid           the provider answered, but the answer is of no use
+    ├── StartFailed              a child or a tree did not start
+    ├── RestartsExhausted        a child failed more often than its budget allows
+    ├── SettingsError            a wrong setting: file, key, value and bound
+    └── InputError               what the user gave cannot be worked on
+
+Misuse of the library (a wrong type, a negative number) raises `TypeError` or `ValueError` as everywhere in Python.
+Messages are lower case, name the value and the bound or the next step, and never hold prompt text or keys.
+`public_message` is what a client of a service may be shown.
+"""
+
+from __future__ import annotations
+
+
+class UnderstudyError(Exception):
+    """Base of everything Understudy raises on purpose.
+
+    Attributes:
+        public_message: a sentence that a client of a service may see; it says nothing about the inside.
+    """
+
+    public_message = "something went wrong on our side"
+
+
+class DeliveryError(UnderstudyError):
+    """A message did not come to a normal end.
+
+    Args:
+        text: what happened.
+        message: the message itself, so that a caller can send it again.
+        recipient: the name of the actor it was addressed to.
+    """
+
+    def __init__(self, text: str, *, message: object, recipient: str) -> None:
+        super().__init__(text)
+        self.message = message
+        self.recipient = recipient
+
+
+class NotDelivered(DeliveryError):
+    """The message was never handled. Sending it again is always safe."""
+
+
+class MailboxFull(NotDelivered):
+    """The mailbox was full and is set to refuse or to drop."""
+
+
+class ActorStopped(NotDelivered):
+    """The actor had ended, or was stopping, before it came to the message."""
+
+
+class AskCycle(NotDelivered):
+    """The ask would have waited, directly or through others, for the operation that makes it.
+
+    Attributes:
+        path: the operations that wait for one another, first and last the same one.
+    """
+
+    def __init__(self, text: str, *, message: object, recipient: str, path: tuple[str, ...]) -> None:
+        super().__init__(text, message=message, recipient=recipient)
+        self.path = path
+
+
+class Interrupted(DeliveryError):
+    """The handler had started when its actor ended: whether the work was done is unknown."""
+
+
+class Rejected(UnderstudyError):
+    """Nothing was sent and nothing was spent.
+
+    Attributes:
+        retry_at: instant on the Trio clock from which trying again makes sense, or None when never.
+    """
+
+    public_message = "too busy to take this on now; try again later"
+
+    def __init__(self, text: str, *, retry_at: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_at = retry_at
+
+
+class NeverFits(Rejected):
+    """The request alone is larger than a limit; no waiting can help."""
+
+    public_message = "this request is too large"
+
+
+class WaitTooLong(Rejected):
+    """Capacity does not come before the deadline, or did not come before it."""
+
+
+class QueueFull(Rejected):
+    """Too many callers wait already."""
+
+
+class CallFailed(UnderstudyError):
+    """A provider was called and it did not work out; quota may be spent.
+
+    Attributes:
+        retryable: whether the same call can succeed later.
+        retry_after: seconds the provider asked to wait, or None.
+        charged: False only where the provider is known not to have counted the attempt.
+    """
+
+    public_message = "the model service did not answer as it should; try again later"
+
+    def __init__(
+        self, text: str, *, retryable: bool = False, retry_after: float | None = None, charged: bool = True
+    ) -> None:
+        super().__init__(text)
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.charged = charged
+
+
+class TransportFailed(CallFailed):
+    """No complete response came back.
+
+    Attributes:
+        kind: "connect", "timeout", "reset" or "protocol".
+    """
+
+    def __init__(self, text: str, *, kind: str, charged: bool = True, retryable: bool = True) -> None:
+        super().__init__(text, retryable=retryable, charged=charged)
+        self.kind = kind
+
+
+class ProviderFailed(CallFailed):
+    """The provider answered with an error.
+
+    Attributes:
+        status: the HTTP status.
+        kind: the provider's own error type, such as "overloaded_error".
+        request_id: the provider's id of the request, or None.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int,
+        kind: str,
+        request_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        charged: bool = True,
+    ) -> None:
+        super().__init__(text, retryable=retryable, retry_after=retry_after, charged=charged)
+        self.status = status
+        self.kind = kind
+        self.request_id = request_id
+
+
+class ReplyInvalid(CallFailed):
+    """The provider answered, but the answer is of no use: it does not parse or breaks its rules.
+
+    Attributes:
+        problems: one line per fault found.
+    """
+
+    def __init__(self, text: str, *, problems: tuple[str, ...] = (), retryable: bool = True) -> None:
+        super().__init__(text, retryable=retryable)
+        self.problems = problems
+
+
+class StartFailed(UnderstudyError):
+    """A child or a tree did not start; the root cause is chained.
+
+    Attributes:
+        child: the name of the child that failed.
+    """
+
+    def __init__(self, text: str, *, child: str) -> None:
+        super().__init__(text)
+        self.child = child
+
+
+class RestartsExhausted(UnderstudyError):
+    """A child failed more often within its period than its budget allows.
+
+    Attributes:
+        child: the name of the child.
+        restarts: how many restarts the period holds.
+        period: the length of the window in seconds.
+    """
+
+    def __init__(self, text: str, *, child: str, restarts: int, period: float) -> None:
+        super().__init__(text)
+        self.child = child
+        self.restarts = restarts
+        self.period = period
+
+
+class SettingsError(UnderstudyError):
+    """One or more settings are wrong.
+
+    Attributes:
+        problems: one line per fault, each with its file, key, value and bound.
+    """
+
+    public_message = "the service is not set up correctly"
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class InputError(UnderstudyError):
+    """What the user gave cannot be worked on: missing, empty, or not of the expected kind."""
+
+    public_message = "this input cannot be read"

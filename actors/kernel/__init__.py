@@ -1,0 +1,1 @@
+"""What an actor is: typed messages, mailboxes, replies, incarnations. Knows nothing of models."""

@@ -1,0 +1,1 @@
+"""Pure decisions: standard library and attrs only; the time and the randomness come in as arguments."""

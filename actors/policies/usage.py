@@ -1,0 +1,38 @@
+"""What a call costs, in the units providers limit: requests, input tokens, output tokens."""
+
+from __future__ import annotations
+
+import attrs
+
+
+def _whole(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
+    if value < 0:
+        raise ValueError(f"{attribute.name} must be >= 0, got {value}")
+
+
+@attrs.frozen
+class Usage:
+    """What a call uses or may use: a shopping basket of the three things providers count.
+
+    Args:
+        requests: calls, usually 1.
+        input_tokens: tokens the provider counts on the way in; on Anthropic that is fresh and cache-written
+            ones, not cache reads.
+        output_tokens: tokens the model produces.
+    """
+
+    requests: int = attrs.field(default=1, validator=_whole)
+    input_tokens: int = attrs.field(default=0, validator=_whole)
+    output_tokens: int = attrs.field(default=0, validator=_whole)
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+NOTHING = Usage(requests=0)

@@ -1,0 +1,1 @@
+"""Provider dialects, pure: what goes over the wire and what it means."""

@@ -1,0 +1,1 @@
+"""What is composed of actors and supervision: settings, the composition root, the analysis tree."""
