@@ -22,7 +22,7 @@ Outline:
     ├── SettingsError            a wrong setting: file, key, value and bound
     └── InputError               what the user gave cannot be worked on
 
-Misuse of the library (a wrong type, a negative number) raises `TypeError` or `ValueError` as everywhere in Python.
+Misuse (a wrong type, a negative number) raises `TypeError` or `ValueError`, as all Python does.
 Messages are lower case, name the value and the bound or the next step, and never hold prompt text or keys.
 `public_message` is what a client of a service may be shown.
 """

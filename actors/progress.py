@@ -18,7 +18,7 @@ class Progress:
         reader: the reader's name.
         state: waiting (for capacity or its turn), calling (a request is out), backing_off (before a retry),
             checking (validating an answer), restarting (its actor crashed), done, failed.
-        detail: what it waits for or works on, one short phrase such as "capacity" or "overloaded, again in 1.2 s".
+        detail: what it waits for or works on, one short phrase: "capacity", "overloaded, again in 1.2 s".
         model: the model in use, or None before the first call.
         attempt: provider calls made so far, all sections and retries counted.
         section: the section it reads, from 1, or 0 before the first.

@@ -1,1 +1,1 @@
-"""Script coverage, pure: reading Fountain, splitting it, asking for coverage, checking and merging answers."""
+"""Script coverage, pure: reading Fountain, splitting, asking, checking and merging."""

@@ -30,7 +30,7 @@ class HttpResponse:
 class Transport(Protocol):
     """The border to the network: one request in, one complete response out.
 
-    Cancelling `send` closes the exchange. The deadline is Trio's: `send` runs under the caller's cancel scopes.
+    Cancelling `send` closes the exchange. The deadline is Trio's: the caller's cancel scopes bound it.
     """
 
     async def send(self, request: HttpRequest) -> HttpResponse:

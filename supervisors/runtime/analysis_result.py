@@ -17,7 +17,7 @@ class Incident:
         at: seconds since the analysis began.
         reader: whose call or actor it concerned.
         what: the fault in a short phrase, such as "overloaded (529)".
-        survived_by: what was done, such as "retried after 1.2 s" or "restarted"; empty when it was not survived.
+        survived_by: what was done, such as "retried after 1.2 s" or "restarted"; empty if it was not.
     """
 
     at: float
