@@ -34,7 +34,7 @@ from actors.testing.run import REAL_LIMIT, VIRTUAL_LIMIT, run_seeded
 
 ReplyT = TypeVar("ReplyT")
 
-_clocks = pytest.StashKey[list[Clock]]()
+_clocks = pytest.StashKey[tuple[Clock, ...]]()
 _runs = pytest.StashKey[bool]()
 
 
@@ -77,7 +77,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, obje
     if isinstance(value, Clock) and isinstance(request.node, pytest.Item):
         if request.node.stash.get(_runs, False):
             raise RuntimeError(f"fixture {request.fixturename!r} gives a clock to a run that has begun")
-        request.node.stash.setdefault(_clocks, []).append(value)
+        request.node.stash[_clocks] = (*request.node.stash.get(_clocks, ()), value)
     return value
 
 
@@ -120,9 +120,7 @@ def the_clock(item: pytest.Item) -> Clock | None:
     Raises:
         ValueError: there are two.
     """
-    values: list[object] = list(getattr(item, "funcargs", {}).values())
-    if _clocks in item.stash:
-        values += item.stash[_clocks]
+    values: list[object] = [*item.stash.get(_clocks, ()), *getattr(item, "funcargs", {}).values()]
     clocks = {id(value): value for value in values if isinstance(value, Clock)}
     if len(clocks) > 1:
         raise ValueError(f"a test runs on one clock, {item.nodeid} asks for {len(clocks)}")
