@@ -23,7 +23,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 import trio
@@ -38,6 +38,13 @@ _clocks = pytest.StashKey[tuple[Clock, ...]]()
 _runs = pytest.StashKey[bool]()
 
 
+class _Worker(Protocol):
+    """What is needed of xdist's controller of one worker."""
+
+    config: pytest.Config
+    workerinput: dict[str, object]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options that the module's docstring lists."""
     group = parser.getgroup("understudy")
@@ -48,9 +55,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the session's seed before any worker of xdist starts: they take over the options."""
+    """Settle the session's seed: the one asked for, the one a worker was handed, or a new one."""
     if config.option.trio_seed is None:
-        config.option.trio_seed = random.SystemRandom().getrandbits(32)
+        from_session = getattr(config, "workerinput", {}).get("trio_seed")
+        drawn = random.SystemRandom().getrandbits(32)
+        config.option.trio_seed = drawn if from_session is None else from_session
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: _Worker) -> None:
+    """Hand the seed to a worker of xdist, which reads the command line but not what was drawn."""
+    node.workerinput["trio_seed"] = node.config.option.trio_seed
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -106,7 +121,7 @@ def run_item(
     clock = the_clock(item) if clock is None else clock
     item.stash[_runs] = True
     return run_seeded(
-        async_fn,
+        _unwrapped(async_fn),
         seed=item.config.option.trio_seed,
         clock=clock,
         limit=_limit(item.config, clock),
@@ -125,6 +140,22 @@ def the_clock(item: pytest.Item) -> Clock | None:
     if len(clocks) > 1:
         raise ValueError(f"a test runs on one clock, {item.nodeid} asks for {len(clocks)}")
     return next(iter(clocks.values()), None)
+
+
+def _unwrapped(async_fn: Callable[[], Awaitable[ReplyT]]) -> Callable[[], Awaitable[ReplyT]]:
+    """Take off the group that pytest-trio's own nursery puts around what a test raises.
+
+    Without it pytest shows the test's line and the compared values, as for any other test.
+    """
+
+    async def main() -> ReplyT:
+        try:
+            return await async_fn()
+        except BaseExceptionGroup as group:
+            caught = group
+        raise caught.exceptions[0] if len(caught.exceptions) == 1 else caught
+
+    return main
 
 
 def _is_active(config: pytest.Config) -> bool:
