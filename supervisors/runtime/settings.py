@@ -1,0 +1,234 @@
+"""Settings of the runtime: every number a person may want to turn, its default, its bound and why.
+
+Read from a TOML file with one table per section, and from the environment, which wins:
+
+    [limits]                        UNDERSTUDY_LIMITS__REQUESTS=40
+    requests = 50                   UNDERSTUDY_PROVIDER__MODELS=claude-sonnet-4-5,claude-haiku-4-5
+    window = 60.0                   ANTHROPIC_API_KEY=...
+
+Times are seconds on the Trio clock. All that is wrong is told at once, with origin, key, bound and value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from supervisors.runtime.setting_fields import names, one_of, seconds, secret, shown, web_address, whole
+from supervisors.runtime.settings_origins import Given, from_environment, from_file
+from supervisors.runtime.settings_structure import Contradiction, ContradictionError, known_keys, structure
+
+PROVIDER = "simulated"
+"""Costs nothing, needs no key and no network: the first run of a newcomer succeeds."""
+BASE_URL = "https://api.anthropic.com"
+"""Anthropic's public address, from its API reference."""
+MODELS = ("claude-sonnet-4-5", "claude-haiku-4-5")
+"""The better judge of prose first; its smaller sibling, with limits of its own, takes over in an overload."""
+MAX_TOKENS = 1024
+"""A coverage record takes 400 to 700 tokens; what is reserved beyond that is refunded after each call."""
+ATTEMPT_TIMEOUT = 120.0
+"""1024 tokens at a slow 20 a second take 51 s, plus the wait for the first one; twice that is a dead line."""
+
+REQUESTS = 50
+"""Requests a minute of Anthropic's first paid tier."""
+INPUT_TOKENS = 30_000
+"""Input tokens a minute of the same tier."""
+OUTPUT_TOKENS = 8_000
+"""Output tokens a minute of the same tier."""
+WINDOW = 60.0
+"""Providers count by the minute."""
+SLACK = 0.5
+"""How much a request may be delayed on its way: it is counted when it arrives, not when it is sent."""
+MAX_QUEUE = 1000
+"""Far more callers than one analysis has; beyond it a caller is better told at once than kept waiting."""
+MAX_WAIT = 600.0
+"""Ten windows: whoever waits longer for capacity asks for more than the limits can give."""
+
+READERS = ("maya", "colton", "devon")
+"""The three readers of the house."""
+CONCURRENCY = 2
+"""Readers at work at once. With the default limits two long scripts fill the input tokens of a window."""
+SECTION_TOKENS = 12_000
+"""Input tokens of one section: two fit one window, and a judgement stays close to its scenes."""
+DEADLINE = 3600.0
+"""An hour: three readers of a long script need about 15 minutes at the default limits, the rest is spare."""
+
+MAX_RETRIES = 5
+"""With full jitter up to 30 s this outlives the usual overload of half a minute."""
+RETRY_INITIAL = 0.5
+"""The first mean wait, as the providers' own clients have it."""
+RETRY_CAP = 30.0
+"""Longer guesses only add waiting; a server that wants more says so, and is obeyed."""
+MAX_ELAPSED = 300.0
+"""Five minutes on one call, then the next model deserves its turn."""
+
+RESTARTS = 3
+"""Restarts of one child per period, OTP's habit: a passing fault is survived, a lasting one escalates."""
+PERIOD = 30.0
+"""The window of the restart budget."""
+BACKOFF_INITIAL = 0.1
+"""Nearly at once: most crashes do not repeat."""
+BACKOFF_CAP = 30.0
+"""As long as the period: a child that keeps failing spends its budget before it spins."""
+GRACE = 5.0
+"""Time a child has to stop on its own, OTP's default for workers."""
+
+
+@attrs.frozen
+class ProviderSettings:
+    """Who answers the calls.
+
+    Args:
+        name: "simulated" (offline, scripted) or "anthropic".
+        base_url: root of the provider's API.
+        api_key: the secret it knows us by; appears in no repr and no error.
+        models: model ids, the preferred one first, the others are fallbacks in order.
+        max_tokens: the most output tokens of one answer.
+        attempt_timeout: seconds one HTTP exchange may take.
+    """
+
+    name: Literal["simulated", "anthropic"] = one_of(PROVIDER, ("simulated", "anthropic"))
+    base_url: str = web_address(BASE_URL)
+    api_key: str = secret("")
+    models: tuple[str, ...] = names(MODELS)
+    max_tokens: int = whole(MAX_TOKENS, at_least=1)
+    attempt_timeout: float = seconds(ATTEMPT_TIMEOUT, above=0)
+
+
+@attrs.frozen
+class LimitSettings:
+    """What the provider lets us spend, and how long a call may wait for its share.
+
+    Args:
+        requests: requests per window.
+        input_tokens: input tokens per window.
+        output_tokens: output tokens per window.
+        window: length of the window, seconds.
+        slack: seconds a request may be delayed on its way to the provider.
+        max_queue: callers that may wait at once.
+        max_wait: seconds a call may wait for capacity.
+    """
+
+    requests: int = whole(REQUESTS, at_least=1)
+    input_tokens: int = whole(INPUT_TOKENS, at_least=1)
+    output_tokens: int = whole(OUTPUT_TOKENS, at_least=1)
+    window: float = seconds(WINDOW, above=0)
+    slack: float = seconds(SLACK, at_least=0)
+    max_queue: int = whole(MAX_QUEUE, at_least=0)
+    max_wait: float = seconds(MAX_WAIT, at_least=0)
+
+
+@attrs.frozen
+class ReaderSettings:
+    """Who reads and how much at once.
+
+    Args:
+        names: the readers, in the order of the report.
+        concurrency: how many of them work at once.
+        section_tokens: input tokens of one section of a script.
+        deadline: seconds a whole analysis may take.
+    """
+
+    names: tuple[str, ...] = names(READERS)
+    concurrency: int = whole(CONCURRENCY, at_least=1)
+    section_tokens: int = whole(SECTION_TOKENS, at_least=1)
+    deadline: float = seconds(DEADLINE, above=0)
+
+
+@attrs.frozen
+class RetrySettings:
+    """How often one call is tried again on one model.
+
+    Args:
+        max_retries: attempts after the first one.
+        initial: seconds, bound of the first wait; doubles with each retry.
+        cap: seconds, bound of every wait that we choose ourselves.
+        max_elapsed: seconds after which no further attempt starts.
+    """
+
+    max_retries: int = whole(MAX_RETRIES, at_least=0)
+    initial: float = seconds(RETRY_INITIAL, above=0)
+    cap: float = seconds(RETRY_CAP, above=0)
+    max_elapsed: float = seconds(MAX_ELAPSED, at_least=0)
+
+
+@attrs.frozen
+class SupervisionSettings:
+    """How crashes are answered.
+
+    Args:
+        restarts: restarts of one child within one period.
+        period: seconds, the window in which restarts are counted.
+        backoff_initial: seconds, the wait before the first restart.
+        backoff_cap: seconds, the longest wait before a restart.
+        grace: seconds a child has to stop on its own.
+    """
+
+    restarts: int = whole(RESTARTS, at_least=0)
+    period: float = seconds(PERIOD, above=0)
+    backoff_initial: float = seconds(BACKOFF_INITIAL, at_least=0)
+    backoff_cap: float = seconds(BACKOFF_CAP, at_least=0)
+    grace: float = seconds(GRACE, at_least=0)
+
+
+@attrs.frozen
+class Settings:
+    """All settings, section by section; `Settings()` holds every default.
+
+    Raises:
+        ContradictionError: two settings that cannot be together, a `ValueError`.
+    """
+
+    provider: ProviderSettings = attrs.field(factory=ProviderSettings)
+    limits: LimitSettings = attrs.field(factory=LimitSettings)
+    readers: ReaderSettings = attrs.field(factory=ReaderSettings)
+    retry: RetrySettings = attrs.field(factory=RetrySettings)
+    supervision: SupervisionSettings = attrs.field(factory=SupervisionSettings)
+
+    def __attrs_post_init__(self) -> None:
+        contradictions = tuple(_contradictions(self))
+        if contradictions:
+            raise ContradictionError(contradictions)
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str], overrides: Iterable[Given] = ()) -> Settings:
+        """Read settings; overrides win over the environment, the environment over the file.
+
+        Args:
+            path: a TOML file, or None for none.
+            environ: environment variables; `UNDERSTUDY_<SECTION>__<KEY>` and `ANTHROPIC_API_KEY` count.
+            overrides: values from elsewhere, such as options of a command.
+
+        Raises:
+            SettingsError: with a line for each thing that is wrong.
+        """
+        in_file = from_file(path) if path is not None else ()
+        aliases = {"ANTHROPIC_API_KEY": ("provider", "api_key")}
+        around = from_environment(environ, kinds=known_keys(cls), aliases=aliases)
+        return structure(cls, (*in_file, *around, *overrides))
+
+
+def _contradictions(settings: Settings) -> Iterator[Contradiction]:
+    provider = settings.provider
+    if provider.name == "anthropic" and not provider.api_key:
+        text = "provider.api_key is needed by provider.name 'anthropic'; set ANTHROPIC_API_KEY"
+        yield Contradiction(("provider.name",), text)
+    ordered = {
+        # A request beyond a whole window's limit can never be sent, however long it waits.
+        ("provider.max_tokens", "limits.output_tokens"): (provider.max_tokens, settings.limits.output_tokens),
+        ("readers.section_tokens", "limits.input_tokens"): (
+            settings.readers.section_tokens,
+            settings.limits.input_tokens,
+        ),
+        ("retry.initial", "retry.cap"): (settings.retry.initial, settings.retry.cap),
+        ("supervision.backoff_initial", "supervision.backoff_cap"): (
+            settings.supervision.backoff_initial,
+            settings.supervision.backoff_cap,
+        ),
+    }
+    for (key, bound), (value, most) in ordered.items():
+        if value > most:
+            yield Contradiction((key, bound), f"{key} must be <= {bound} ({shown(most)}), got {shown(value)}")

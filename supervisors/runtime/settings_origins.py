@@ -1,0 +1,154 @@
+"""Where settings come from: a TOML file, the environment, a caller. Every value keeps its origin.
+
+The environment speaks of a key as `UNDERSTUDY_<SECTION>__<KEY>`; its text is converted to the key's kind, and
+what does not convert stays text, to be refused where the kind is checked. A list is separated by commas.
+A variable that is set to nothing counts as not set, as compose files and shells pass many such.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from actors.errors import SettingsError
+
+PREFIX = "UNDERSTUDY_"
+SEPARATOR = "__"
+LARGEST_FILE = 1024 * 1024
+"""Bytes read of a settings file: a real one has a few hundred, a device or a wrong file has no end."""
+
+NEAR = 0.85
+"""How alike a foreign variable must be to a known one to be taken for a slip of the pen; 1.0 is equal."""
+
+KeyPath = tuple[str, ...]
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+@attrs.frozen
+class Given:
+    """One value somebody gave.
+
+    Args:
+        path: section and key it is meant for; a section alone where its content is no table.
+        value: what was given; never shown by itself, it may be a secret.
+        origin: the file, the environment variable or the option it stood in.
+    """
+
+    path: KeyPath
+    value: object = attrs.field(repr=False)
+    origin: str
+
+
+def from_file(path: Path) -> tuple[Given, ...]:
+    """Read a TOML file.
+
+    Returns:
+        its values in the order of the file; none for an empty file.
+
+    Raises:
+        SettingsError: the file is missing, not readable, too large, not UTF-8 or not TOML.
+    """
+    origin = str(path)
+    return tuple(_flat(_parsed(_text(path), origin), origin))
+
+
+def from_environment(
+    environ: Mapping[str, str], *, kinds: Mapping[KeyPath, Any], aliases: Mapping[str, KeyPath]
+) -> tuple[Given, ...]:
+    """Pick the settings out of an environment.
+
+    Args:
+        environ: names and texts, such as `os.environ`.
+        kinds: every known key with the type of its value.
+        aliases: foreign variables that set a key, such as an API key's usual name; our own names win.
+
+    Returns:
+        one value for each variable that is meant for us, aliases first, then by name; a later one wins.
+    """
+    known = {_variable(path): path for path in kinds}
+    foreign = [Given(path, environ[name].strip(), name) for name, path in aliases.items() if name in environ]
+    own = [
+        Given(path, environ[name].strip(), name)
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and (path := _path(name, known)) is not None
+    ]
+    return tuple(
+        attrs.evolve(given, value=_from_text(str(given.value), kinds.get(given.path)))
+        for given in (*foreign, *own)
+        if given.value
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SettingsError((f"{path}: cannot be read: {reason.lower()}",)) from error
+    if len(content) > LARGEST_FILE:
+        raise SettingsError((f"{path}: must be <= {LARGEST_FILE} bytes, got more",))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError((f"{path}: must be UTF-8 text, is not in line {line}",)) from error
+
+
+def _parsed(text: str, origin: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason = re.sub(r"\(at line (\d+), column (\d+)\)", r"in line \1, column \2", str(error))
+        reason = reason.replace("(at end of document)", f"in line {text.count(chr(10)) + 1}, the last one")
+        raise SettingsError((f"{origin}: is not TOML: {reason[:1].lower()}{reason[1:]}",)) from error
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, a thousand brackets
+        raise SettingsError((f"{origin}: is not usable TOML: {type(error).__name__.lower()}",)) from error
+
+
+def _flat(data: Mapping[str, object], origin: str) -> Iterator[Given]:
+    for section, content in data.items():
+        if table := _table(content):
+            yield from (Given((section, key), value, origin) for key, value in table.items())
+        else:
+            yield Given((section,), content, origin)
+
+
+def _table(content: object) -> dict[str, object] | None:
+    return cast("dict[str, object]", content) if isinstance(content, dict) else None
+
+
+def _variable(path: KeyPath) -> str:
+    return PREFIX + SEPARATOR.join(path).upper()
+
+
+def _path(name: str, known: Mapping[str, KeyPath]) -> KeyPath | None:
+    """Return the key `name` is meant for, or None where it is none of ours, such as `UNDERSTUDY_DEBUG`."""
+    if name in known:
+        return known[name]
+    section, separator, key = name.removeprefix(PREFIX).lower().partition(SEPARATOR)
+    if separator:
+        return (section, key)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+    # One underscore too few is the likely slip; passing it by would drop a setting without a word.
+    return (name.removeprefix(PREFIX).lower(),) if near else None
+
+
+def _from_text(text: str, kind: Any) -> object:
+    if kind is int and _WHOLE.fullmatch(text):
+        return int(text)
+    if kind is float:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    if kind == tuple[str, ...]:
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    return text

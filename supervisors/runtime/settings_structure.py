@@ -1,0 +1,172 @@
+"""From given values to a frozen object, or to all that is wrong with them at once.
+
+Works for any attrs class whose fields are sections, which are attrs classes themselves. cattrs walks the
+classes and collects; each field's own converter and validator decide. Validators run in the constructor,
+which stops at the first wrong value, so each field is checked on its way in as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+import attrs
+from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, override
+
+from actors.errors import SettingsError
+from supervisors.runtime.setting_fields import shown
+from supervisors.runtime.settings_origins import Given, KeyPath
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+@attrs.frozen
+class Contradiction:
+    """Two settings that are fine alone and wrong together.
+
+    Args:
+        keys: the keys concerned, as "section.key".
+        text: the sentence that names them with their values.
+    """
+
+    keys: tuple[str, ...]
+    text: str
+
+
+class ContradictionError(ValueError):
+    """Raised by a class of settings whose sections contradict one another.
+
+    Attributes:
+        contradictions: all that were found, at least one.
+    """
+
+    def __init__(self, contradictions: tuple[Contradiction, ...]) -> None:
+        super().__init__("; ".join(contradiction.text for contradiction in contradictions))
+        self.contradictions = contradictions
+
+
+def known_keys(cls: type[attrs.AttrsInstance]) -> dict[KeyPath, Any]:
+    """Return every key of `cls` as (section, key) with the type of its value, in the order of the classes."""
+    return {
+        (section.name, key.name): key.type
+        for section in attrs.fields(attrs.resolve_types(cls))
+        for key in attrs.fields(attrs.resolve_types(cast("type[attrs.AttrsInstance]", section.type)))
+    }
+
+
+def structure(cls: type[T], given: Iterable[Given]) -> T:
+    """Make a `cls` of what was given; a later value wins over an earlier one for the same key.
+
+    Raises:
+        SettingsError: with one line for each wrong value, unknown key and contradiction.
+    """
+    content, origins = _merged(given)
+    try:
+        return _converter(cls).structure(content, cls)
+    except ClassValidationError as error:
+        problems = tuple(_Problems(cls, origins).lines(error))
+        # The chain would lead to the values themselves, secrets among them.
+        raise SettingsError(problems) from None
+
+
+def _merged(given: Iterable[Given]) -> tuple[dict[str, object], dict[KeyPath, str]]:
+    content: dict[str, object] = {}
+    origins: dict[KeyPath, str] = {}
+    for one in given:
+        section, *rest = one.path
+        if not rest:
+            content[section] = {} if one.value == {} else one.value
+        elif isinstance(table := content.setdefault(section, {}), dict):
+            table[rest[0]] = one.value
+        else:
+            continue  # the section itself is wrong, and that is what will be told
+        origins[one.path] = one.origin
+    return content, origins
+
+
+def _converter(cls: type[attrs.AttrsInstance]) -> Converter:
+    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+    attrs.resolve_types(cls)
+    for section in attrs.fields(cls):
+        kind = cast("type[attrs.AttrsInstance]", section.type)
+        fields = {key.name: override(struct_hook=_checked(key)) for key in attrs.fields(kind)}
+        make = cast("Any", make_dict_structure_fn)  # its keyword arguments have no type of their own
+        converter.register_structure_hook(kind, _table(section.name, make(kind, converter, **fields)))
+    return converter
+
+
+def _checked(attribute: Any) -> Callable[[object, Any], object]:
+    """Return a hook that converts and validates exactly as the class's constructor will."""
+
+    def hook(value: object, _kind: Any) -> object:
+        converted = attribute.converter(value) if attribute.converter else value
+        attribute.validator(None, attribute, converted)
+        return converted
+
+    return hook
+
+
+def _table(section: str, make: Callable[[Any, Any], object]) -> Callable[[object, Any], object]:
+    def hook(value: object, kind: Any) -> object:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{section} must be a table, got {_kind_of(value)}")
+        return make(value, kind)
+
+    return hook
+
+
+def _kind_of(value: object) -> str:
+    # A key pasted in the place of its section is still a key: only its kind is told.
+    return "text" if isinstance(value, str) else shown(value)
+
+
+class _Problems:
+    """The walk from cattrs' tree of errors to lines that a person can act on."""
+
+    def __init__(self, cls: type[attrs.AttrsInstance], origins: Mapping[KeyPath, str]) -> None:
+        self._known = tuple(".".join(path) for path in known_keys(cls))
+        self._sections = tuple(section.name for section in attrs.fields(cls))
+        self._origins = {".".join(path): origin for path, origin in origins.items()}
+
+    def lines(self, error: ClassValidationError, section: str = "") -> Iterator[str]:
+        """Yield one line for each thing wrong, in the order of the classes, unknown keys last."""
+        with_notes, without_notes = error.group_exceptions()
+        for wrong, note in with_notes:
+            key = f"{section}.{note.name}" if section else note.name
+            if isinstance(wrong, ClassValidationError):
+                yield from self.lines(wrong, key)
+            else:
+                text = f"{section}.{wrong}" if section else str(wrong)
+                yield self._from(text, key)
+        for wrong in without_notes:
+            match wrong:
+                case ForbiddenExtraKeysError():
+                    yield from self._unknown(sorted(wrong.extra_fields), section)
+                case ContradictionError():
+                    yield from (self._from(one.text, *one.keys) for one in wrong.contradictions)
+                case _:
+                    raise wrong
+
+    def _unknown(self, names: Iterable[str], section: str) -> Iterator[str]:
+        for name in names:
+            key = f"{section}.{name}" if section else name
+            # An unknown section is told of once for each key given in it, as each has its own origin.
+            for one in [given for given in self._origins if given == key or given.startswith(f"{key}.")]:
+                yield self._from(f"{_printable(one)} is not a setting; {self._hint(one)}", one)
+
+    def _hint(self, key: str) -> str:
+        _section, _, name = key.rpartition(".")
+        elsewhere = [known for known in self._known if known.partition(".")[2] == name]
+        candidates = self._known if name != key else (*self._sections, *self._known)
+        near = elsewhere or difflib.get_close_matches(key, candidates, n=1, cutoff=0.0)
+        return f"the nearest is {near[0]}"
+
+    def _from(self, text: str, *keys: str) -> str:
+        origins = [self._origins[key] for key in keys if key in self._origins]
+        return f"{' and '.join(dict.fromkeys(origins))}: {text}" if origins else text
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() and len(key) <= 80 else shown(key)  # noqa: PLR2004 - one line of a terminal

@@ -1,0 +1,472 @@
+"""Settings: what counts, what wins, and how all that is wrong is told at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.errors import SettingsError
+from supervisors.runtime.setting_fields import shown
+from supervisors.runtime.settings import (
+    LimitSettings,
+    ProviderSettings,
+    ReaderSettings,
+    RetrySettings,
+    Settings,
+    SupervisionSettings,
+)
+from supervisors.runtime.settings_origins import Given
+from supervisors.runtime.settings_structure import ContradictionError, known_keys, structure
+
+KEY = "sk-ant-very-secret"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "understudy.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Load `text` and return what is wrong with it, without the folder's name."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(write(folder, text), environ or {})
+    return [problem.replace(f"{folder}{os.sep}", "") for problem in caught.value.problems]
+
+
+def test_without_a_file_and_an_environment_every_default_holds() -> None:
+    settings = Settings.load(None, {})
+
+    assert settings == Settings()
+    assert settings.provider == ProviderSettings(
+        name="simulated",
+        base_url="https://api.anthropic.com",
+        api_key="",
+        models=("claude-sonnet-4-5", "claude-haiku-4-5"),
+        max_tokens=1024,
+        attempt_timeout=120.0,
+    )
+    assert settings.limits == LimitSettings(50, 30_000, 8_000, 60.0, 0.5, 1000, 600.0)
+    assert settings.readers == ReaderSettings(("maya", "colton", "devon"), 2, 12_000, 3600.0)
+    assert settings.retry == RetrySettings(5, 0.5, 30.0, 300.0)
+    assert settings.supervision == SupervisionSettings(3, 30.0, 0.1, 30.0, 5.0)
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert Settings.load(write(tmp_path, ""), {}) == Settings()
+
+
+def test_an_empty_table_changes_nothing(tmp_path: Path) -> None:
+    assert Settings.load(write(tmp_path, "[limits]\n"), {"UNDERSTUDY_LIMITS__REQUESTS": "7"}) == Settings(
+        limits=LimitSettings(requests=7)
+    )
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path, '[limits]\nrequests = 40\nwindow = 30\n[readers]\nnames = ["maya"]\n')
+
+    settings = Settings.load(path, {})
+
+    assert settings.limits == LimitSettings(requests=40, window=30.0)
+    assert isinstance(settings.limits.window, float)
+    assert settings.readers == ReaderSettings(names=("maya",))
+
+
+def test_a_file_may_open_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "bom.toml"
+    path.write_bytes(b"\xef\xbb\xbf[limits]\nrequests = 4\n")
+
+    assert Settings.load(path, {}).limits.requests == 4
+
+
+def test_the_environment_wins_over_the_file_and_overrides_win_over_both(tmp_path: Path) -> None:
+    path = write(tmp_path, "[limits]\nrequests = 1\nmax_queue = 1\nslack = 1.0\n")
+    environ = {"UNDERSTUDY_LIMITS__REQUESTS": "2", "UNDERSTUDY_LIMITS__MAX_QUEUE": "2"}
+
+    limits = Settings.load(path, environ, [Given(("limits", "requests"), 3, "--requests")]).limits
+
+    assert (limits.requests, limits.max_queue, limits.slack) == (3, 2, 1.0)
+
+
+def test_the_environment_is_converted_to_the_kind_of_each_key() -> None:
+    settings = Settings.load(
+        None,
+        {
+            "UNDERSTUDY_PROVIDER__MODELS": " opus , haiku,",
+            "UNDERSTUDY_PROVIDER__BASE_URL": "http://127.0.0.1:8080/v1",
+            "UNDERSTUDY_LIMITS__REQUESTS": "40",
+            "UNDERSTUDY_LIMITS__WINDOW": "1e1",
+            "UNDERSTUDY_READERS__NAMES": "devon",
+        },
+    )
+
+    assert settings.provider.models == ("opus", "haiku")
+    assert settings.provider.base_url == "http://127.0.0.1:8080/v1"
+    assert settings.limits.requests == 40
+    assert settings.limits.window == 10.0
+    assert settings.readers.names == ("devon",)
+
+
+def test_a_variable_set_to_nothing_counts_as_not_set() -> None:
+    environ = {"UNDERSTUDY_LIMITS__REQUESTS": " ", "ANTHROPIC_API_KEY": ""}
+
+    assert Settings.load(None, environ) == Settings()
+
+
+def test_foreign_variables_and_the_debug_switch_are_passed_by() -> None:
+    assert (
+        Settings.load(None, {"PATH": "/bin", "UNDERSTUDY_DEBUG": "1", "LIMITS__REQUESTS": "x"}) == Settings()
+    )
+
+
+def test_the_api_key_comes_from_its_usual_variable_and_ours_wins() -> None:
+    usual = {"ANTHROPIC_API_KEY": f" {KEY}\n"}
+
+    assert Settings.load(None, usual).provider.api_key == KEY
+    assert Settings.load(None, usual | {"UNDERSTUDY_PROVIDER__API_KEY": "ours"}).provider.api_key == "ours"
+
+
+def test_the_api_key_shows_in_no_repr() -> None:
+    assert KEY not in repr(Settings.load(None, {"ANTHROPIC_API_KEY": KEY}))
+    assert KEY not in repr(Given(("provider", "api_key"), KEY, "somewhere"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'provider = "{KEY}"',
+        f'[provider]\napi_key = ["{KEY}"]',
+        f'[provider]\napi_key = "{KEY} "',
+        f'[provider]\napi_kye = "{KEY}"',
+        f'[provider]\nbase_url = "https://user:{KEY}@host"',
+        f'[provider]\nbase_url = "https://host?key={KEY}"',
+        f'[povider]\napi_key = "{KEY}"',
+        f'api_key = "{KEY}"',
+        f'[provider]\napi_key = "{KEY}"\nmax_tokens = 0',
+        f'[provider]\napi_key = "{KEY}',
+    ],
+)
+def test_the_api_key_shows_in_no_error_wherever_it_was_put(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(write(tmp_path, text), {})
+
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(caught.value.__cause__)
+    assert caught.value.__suppress_context__
+
+
+def test_all_that_is_wrong_is_told_at_once_with_origin_key_bound_and_value(tmp_path: Path) -> None:
+    text = """
+        [provider]
+        name = "openai"
+        base_url = "ftp://host"
+        models = []
+        api_key = 5
+        [limits]
+        requests = "5"
+        input_tokens = 5.9
+        output_tokens = true
+        window = 0
+        max_queue = -1
+        [readers]
+        names = "maya"
+        [retry]
+        initial = nan
+        max_elapsed = -0.5
+        [supervision]
+        restarts = [3]
+        period = {}
+    """
+    environ = {"UNDERSTUDY_LIMITS__SLACK": "soon", "UNDERSTUDY_READERS__DEADLINE": "inf"}
+
+    assert problems(tmp_path, text, environ) == [
+        "understudy.toml: provider.name must be 'simulated' or 'anthropic', got 'openai'",
+        "understudy.toml: provider.base_url must be an http or https address, got 'ftp://host'",
+        "understudy.toml: provider.api_key must be text",
+        "understudy.toml: provider.models must hold at least 1 name, got none",
+        "understudy.toml: limits.requests must be a whole number, got '5'",
+        "understudy.toml: limits.input_tokens must be a whole number, got 5.9",
+        "understudy.toml: limits.output_tokens must be a whole number, got true",
+        "understudy.toml: limits.window must be > 0, got 0",
+        "UNDERSTUDY_LIMITS__SLACK: limits.slack must be a number of seconds, got 'soon'",
+        "understudy.toml: limits.max_queue must be >= 0, got -1",
+        "understudy.toml: readers.names must be a list of names, got 'maya'",
+        "UNDERSTUDY_READERS__DEADLINE: readers.deadline must be a finite number of seconds, got inf",
+        "understudy.toml: retry.initial must be a finite number of seconds, got nan",
+        "understudy.toml: retry.max_elapsed must be >= 0, got -0.5",
+        "understudy.toml: supervision.restarts must be a whole number, got a list",
+        "understudy.toml: supervision.period must be a number of seconds, got a table",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[limits]\nreqests = 4", "limits.reqests is not a setting; the nearest is limits.requests"),
+        (
+            "[limits]\nmax_retries = 4",
+            "limits.max_retries is not a setting; the nearest is retry.max_retries",
+        ),
+        ("[limts]\nrequests = 4", "limts.requests is not a setting; the nearest is limits.requests"),
+        ("[limts]", "limts is not a setting; the nearest is limits"),
+        ("requests = 4", "requests is not a setting; the nearest is limits.requests"),
+        ("zzz = 4", "zzz is not a setting; the nearest is "),
+        ('[limits]\n"a\\nb" = 4', r"'limits.a\nb' is not a setting; the nearest is "),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(tmp_path: Path, text: str, problem: str) -> None:
+    (told,) = problems(tmp_path, text)
+
+    assert told.startswith(f"understudy.toml: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("UNDERSTUDY_LIMITS__REQESTS", "limits.reqests is not a setting; the nearest is limits.requests"),
+        ("UNDERSTUDY_LIMITS_REQUESTS", "limits_requests is not a setting; the nearest is limits.requests"),
+        ("UNDERSTUDY_A__B__C", "a.b__c is not a setting; the nearest is "),
+    ],
+)
+def test_a_slip_in_a_variable_s_name_is_told(name: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(None, {name: "4"})
+
+    (told,) = caught.value.problems
+    assert told.startswith(f"{name}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("limits = 5", "understudy.toml: limits must be a table, got 5"),
+        ("[[limits]]\nrequests = 5", "understudy.toml: limits must be a table, got a list"),
+        (
+            "[readers]\nnames = ['a', 5]",
+            "understudy.toml: readers.names must be a list of names, got 5 in it",
+        ),
+        (
+            "[readers]\nnames = ['a', '']",
+            "understudy.toml: readers.names must be a list of names, got '' in it",
+        ),
+        (
+            "[readers]\nnames = ['a', 'a']",
+            "understudy.toml: readers.names must name each once, got 'a' twice",
+        ),
+        (
+            "[provider]\nbase_url = 5",
+            "understudy.toml: provider.base_url must be an http or https address, got 5",
+        ),
+        (
+            "[provider]\nbase_url = 'https://host:port'",
+            "understudy.toml: provider.base_url must be an http or https address, got 'https://host:port'",
+        ),
+        (
+            "[provider]\nbase_url = 'https://a b'",
+            "understudy.toml: provider.base_url must be an http or https address, got 'https://a b'",
+        ),
+        (
+            "[provider]\nbase_url = 'https://a@b'",
+            "understudy.toml: provider.base_url must hold no user, query or fragment",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_shape_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    assert problems(tmp_path, text) == [problem]
+
+
+def test_a_section_that_is_no_table_hides_what_the_environment_says_of_it(tmp_path: Path) -> None:
+    told = problems(tmp_path, "limits = 5", {"UNDERSTUDY_LIMITS__REQUESTS": "4"})
+
+    assert told == ["understudy.toml: limits must be a table, got 5"]
+
+
+def test_settings_that_contradict_one_another_are_told_with_every_origin(tmp_path: Path) -> None:
+    text = """
+        [provider]
+        name = "anthropic"
+        max_tokens = 9000
+        [readers]
+        section_tokens = 40000
+        [retry]
+        initial = 40
+        [supervision]
+        backoff_cap = 0.05
+    """
+
+    assert problems(tmp_path, text, {"UNDERSTUDY_LIMITS__OUTPUT_TOKENS": "8500"}) == [
+        "understudy.toml: provider.api_key is needed by provider.name 'anthropic'; set ANTHROPIC_API_KEY",
+        (
+            "understudy.toml and UNDERSTUDY_LIMITS__OUTPUT_TOKENS: "
+            "provider.max_tokens must be <= limits.output_tokens (8500), got 9000"
+        ),
+        "understudy.toml: readers.section_tokens must be <= limits.input_tokens (30000), got 40000",
+        "understudy.toml: retry.initial must be <= retry.cap (30.0), got 40.0",
+        "understudy.toml: supervision.backoff_initial must be <= supervision.backoff_cap (0.05), got 0.1",
+    ]
+
+
+def test_code_that_makes_contradicting_settings_gets_a_value_error() -> None:
+    with pytest.raises(
+        ContradictionError, match=r"^retry\.initial must be <= retry\.cap \(1\.0\), got 2\.0$"
+    ):
+        Settings(retry=RetrySettings(initial=2.0, cap=1.0))
+
+
+def test_code_gets_the_same_words_as_a_file() -> None:
+    with pytest.raises(ValueError, match=r"^requests must be >= 1, got 0$"):
+        LimitSettings(requests=0)
+    with pytest.raises(TypeError, match=r"^requests must be a whole number, got '5'$"):
+        LimitSettings(requests=cast("int", "5"))
+
+
+def test_a_provider_with_its_key_is_complete(tmp_path: Path) -> None:
+    path = write(tmp_path, "[provider]\nname = 'anthropic'\n")
+
+    assert Settings.load(path, {"ANTHROPIC_API_KEY": KEY}).provider.name == "anthropic"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[limits]\nrequests = \n", "is not TOML: invalid value in line 2, column 12"),
+        ("[limits]\nrequests = 'a", 'is not TOML: expected "\'" in line 2, the last one'),
+        (f"x = {'9' * 5000}", "is not usable TOML: valueerror"),
+        (f"x = {'[' * 5000}", "is not usable TOML: recursionerror"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    assert problems(tmp_path, text) == [f"understudy.toml: {problem}"]
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(path, {})
+
+    assert caught.value.problems == (f"{path}: cannot be read: no such file or directory",)
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: is a directory"):
+        Settings.load(tmp_path, {})
+
+
+def test_a_name_no_file_can_have_is_told() -> None:
+    with pytest.raises(SettingsError, match="cannot be read: embedded null byte"):
+        Settings.load(Path("a\0b"), {})
+
+
+def test_a_file_that_is_not_text_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"[limits]\n# caf\xe9\n")
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(path, {})
+
+    assert caught.value.problems == (f"{path}: must be UTF-8 text, is not in line 2",)
+
+
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(Path("/dev/zero"), {})
+
+    assert caught.value.problems == ("/dev/zero: must be <= 1048576 bytes, got more",)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (False, "false"),
+        (1 << 100, "a whole number of 101 bits"),
+        ("x" * 100, "'" + "x" * 59 + "..."),
+        ("a\x1b[31mb", r"'a\x1b[31mb'"),
+        ((1,), "a list"),
+        ({}, "a table"),
+        (object(), "a object"),
+    ],
+)
+def test_a_wrong_value_is_shown_in_one_short_harmless_line(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_every_setting_has_its_default_within_its_own_bounds() -> None:
+    for section in attrs.fields(Settings):
+        attrs.validate(getattr(Settings(), section.name))
+
+
+def test_a_fault_in_a_class_of_settings_is_not_taken_for_a_wrong_setting() -> None:
+    @attrs.frozen
+    class Faulty:
+        limits: LimitSettings = attrs.field(factory=LimitSettings)
+
+        def __attrs_post_init__(self) -> None:
+            raise LookupError("a fault of ours")
+
+    with pytest.raises(LookupError, match="a fault of ours"):
+        structure(Faulty, [])
+
+
+def outcome_of(load: Callable[[], Settings]) -> Settings | tuple[str, ...]:
+    """Return the settings or the problems, at least one; anything else that is raised fails the test."""
+    try:
+        return load()
+    except SettingsError as error:
+        return error.problems
+
+
+scalars = (
+    st.booleans()
+    | st.integers()
+    | st.integers(min_value=1 << 70, max_value=1 << 20_000)
+    | st.floats()
+    | st.text()
+    | st.none()
+    | st.dates()
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
+)
+known = sorted(known_keys(Settings))
+sections = st.sampled_from(sorted({section for section, _key in known})) | st.text()
+keys = st.sampled_from(sorted({key for _section, key in known})) | st.text()
+givens = st.builds(
+    Given, st.tuples(sections) | st.tuples(sections, keys) | st.sampled_from(known), values, st.text()
+)
+
+
+@given(st.lists(givens))
+def test_anything_as_settings_gives_settings_or_one_error_of_lines(given: list[Given]) -> None:
+    outcome = outcome_of(lambda: structure(Settings, given))
+
+    assert isinstance(outcome, Settings) or all(problem.strip() for problem in outcome)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([f"UNDERSTUDY_{section}__{key}".upper() for section, key in known])
+        | st.text().map("UNDERSTUDY_".__add__)
+        | st.just("ANTHROPIC_API_KEY"),
+        st.text() | st.integers().map(str) | st.floats().map(str),
+    )
+)
+def test_any_environment_gives_settings_or_one_error_of_lines(environ: dict[str, str]) -> None:
+    assert outcome_of(lambda: Settings.load(None, environ))
+
+
+@given(st.text())
+def test_any_text_in_a_file_gives_settings_or_one_error_of_lines(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+    assert outcome_of(lambda: Settings.load(path, {}))
