@@ -1,0 +1,120 @@
+"""What Anthropic's refusals mean: which may be tried again, after how long, and which were counted.
+
+    status  error type              try again   counted
+    400     invalid_request_error   no          yes
+    401     authentication_error    no          yes
+    402     billing_error           no          yes
+    403     permission_error        no          yes
+    404     not_found_error         no          yes
+    408     timeout_error           yes         yes
+    409     conflict_error          yes         yes
+    413     request_too_large       no          yes
+    429     rate_limit_error        yes         no      earlier than retry-after fails again
+    429     rate_limit_error        never       no      a spend limit: it lasts until the month ends
+    5xx     api_error, ...          yes         yes
+    529     overloaded_error        yes         no
+    200     any of these            by type     yes     an error inside a response that had begun well
+
+"Counted" is what may be assumed: where it is not known that an attempt was free, it was not.
+`x-should-retry` overrules the table, except for a spend limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from actors.errors import ProviderFailed
+from actors.wire.http import HttpResponse
+from actors.wire.json_object import object_in, parse_object, string_in
+from actors.wire.retry_after import parse_retry_after
+
+OVERLOADED = 529
+TOO_MANY_REQUESTS = 429
+
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    TOO_MANY_REQUESTS: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    OVERLOADED: "overloaded_error",
+}
+_RETRYABLE_KINDS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+_RETRYABLE_STATUSES = frozenset({408, 409, TOO_MANY_REQUESTS})
+_UNCOUNTED_STATUSES = frozenset({TOO_MANY_REQUESTS, OVERLOADED})
+_SPEND_CAP_CODE = "enforced_spend_limit_reached"
+_SPEND_LIMIT_PHRASE = "reached your specified api usage limits"  # the only mark of the customer's own limit
+
+# A body is a stranger's text: only what looks like a type or an id may pass into errors and logs.
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def provider_failure(response: HttpResponse, *, now_wall: datetime | None = None) -> ProviderFailed:
+    """Classify a response that is an error; any status, any headers and any bytes are fine.
+
+    Args:
+        response: the response, its status an error or 200 with an error for a body.
+        now_wall: the local wall clock, aware, for a `retry-after` that is a date.
+
+    Returns:
+        The error to raise. Its text holds the status and the error type, and nothing else of the body.
+    """
+    body = parse_object(response.body) or {}
+    error = object_in(body.get("error"))
+    kind = _kind(response.status, error)
+    return ProviderFailed(
+        f"anthropic answered {response.status} {kind}",
+        status=response.status,
+        kind=kind,
+        request_id=request_id(response, body),
+        retryable=not _is_spend_limit(error) and _is_retryable(response, kind),
+        retry_after=parse_retry_after(response.headers, now_wall=now_wall),
+        charged=response.status not in _UNCOUNTED_STATUSES,
+    )
+
+
+def request_id(response: HttpResponse, body: Mapping[str, object]) -> str | None:
+    """Return the provider's id of the request, from the header or else from the body."""
+    for found in (response.headers.get("request-id"), string_in(body.get("request_id"))):
+        if found is not None and _REQUEST_ID.fullmatch(found):
+            return found
+    return None
+
+
+def _kind(status: int, error: Mapping[str, object]) -> str:
+    """Return the error type the body names; without one, what the status stands for."""
+    named = string_in(error.get("type"))
+    if named is not None and _KIND.fullmatch(named):
+        return named
+    return _KINDS.get(status, f"http_{status}")
+
+
+def _is_spend_limit(error: Mapping[str, object]) -> bool:
+    if object_in(error.get("details")).get("error_code") == _SPEND_CAP_CODE:
+        return True
+    return _SPEND_LIMIT_PHRASE in (string_in(error.get("message")) or "").lower()
+
+
+def _is_retryable(response: HttpResponse, kind: str) -> bool:
+    match response.headers.get("x-should-retry", "").strip().lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            return _is_passing(response.status, kind)
+
+
+def _is_passing(status: int, kind: str) -> bool:
+    if 200 <= status < 300:  # noqa: PLR2004 -- HTTP's own class of success: only the type tells
+        return kind in _RETRYABLE_KINDS
+    return status in _RETRYABLE_STATUSES or status >= 500  # noqa: PLR2004 -- HTTP's own class of server errors

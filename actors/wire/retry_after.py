@@ -1,0 +1,69 @@
+"""How long a server asks to be left alone: a bouncer's "come back in ten minutes", in seconds.
+
+Three spellings exist, most exact first: `retry-after-ms` in milliseconds, `retry-after` in seconds, and
+`retry-after` as an HTTP-date. A spelling that says nothing of use is passed over for the next one.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+LONGEST_WAIT = 1e9
+"""Seconds, some 31 years: beyond it the number is a mistake, not a wish."""
+
+
+def parse_retry_after(headers: Mapping[str, str], *, now_wall: datetime | None) -> float | None:
+    """Return the seconds the server asks to wait.
+
+    The wait is not capped: whoever waits compares it with a deadline. Coming back earlier only fails again.
+
+    Args:
+        headers: header values under lower-case names.
+        now_wall: the local wall clock, aware, or None when there is none. It serves only an HTTP-date in a
+            response without a Date header of its own: the difference of the server's own two dates is free of
+            any skew between its clock and ours.
+
+    Returns:
+        Seconds, > 0 and <= 1e9, or None when the server asks for nothing, or for nothing that makes sense.
+
+    Raises:
+        ValueError: `now_wall` has no time zone.
+    """
+    if now_wall is not None and now_wall.utcoffset() is None:
+        raise ValueError(f"now_wall must have a time zone, got {now_wall.isoformat()}")
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None and (wait := _sensible(milliseconds / 1000)) is not None:
+        return wait
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    return _sensible(seconds) if seconds is not None else _until(text, headers.get("date"), now_wall)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _sensible(seconds: float) -> float | None:
+    return seconds if 0 < seconds <= LONGEST_WAIT else None  # false for nan as well
+
+
+def _until(text: str | None, server_date: str | None, now_wall: datetime | None) -> float | None:
+    there = _http_date(text)
+    now = _http_date(server_date) or now_wall
+    if there is None or now is None:
+        return None
+    return _sensible((there - now).total_seconds())
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        moment = None if text is None else email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser of mail dates lets through
+        return None
+    # "-0000" is read as a date without a zone; an HTTP-date is in GMT whatever it says.
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
