@@ -77,7 +77,7 @@ def _observed(headers: Mapping[str, str], of: str) -> ObservedLimit | None:
 
 
 def _count(text: str | None, *, at_least: int) -> int | None:
-    if text is None or not _COUNT.fullmatch(text.strip()):
+    if text is None or not _COUNT.fullmatch(text):
         return None
     count = int(text)
     return count if count >= at_least else None
@@ -85,7 +85,7 @@ def _count(text: str | None, *, at_least: int) -> int | None:
 
 def _instant(text: str | None) -> datetime | None:
     try:
-        moment = None if text is None else datetime.fromisoformat(text.strip())
+        moment = None if text is None else datetime.fromisoformat(text)
     except ValueError:
         return None
     # Without an offset the text is not RFC 3339, and guessing one could be hours wrong.

@@ -14,7 +14,7 @@ class HttpRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
 
 
@@ -23,7 +23,7 @@ class HttpResponse:
     """A complete response: header names are lower case, the body is whole."""
 
     status: int
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
 
 

@@ -49,7 +49,9 @@ def test_a_limit_of_zero_is_unknown() -> None:
     assert observed("0", "limit") is None
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "many", "1_000", "1,000", "٣", "9" * 5000, "nan"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1.5", "many", "1_000", "1,000", "٣", "9" * 5000, "nan", "7\x1f", " 7"]
+)
 @pytest.mark.parametrize("field", ["limit", "remaining"])
 def test_a_malformed_count_is_unknown(text: str, field: str) -> None:
     assert observed(text, field) is None
@@ -63,7 +65,7 @@ def test_a_malformed_reset_is_unknown(text: str) -> None:
 
 
 def test_a_malformed_field_leaves_its_neighbours() -> None:
-    limits = parse_anthropic_limits({f"{PREFIX}-tokens-limit": "x", f"{PREFIX}-tokens-remaining": " 7 "})
+    limits = parse_anthropic_limits({f"{PREFIX}-tokens-limit": "x", f"{PREFIX}-tokens-remaining": "7"})
     assert limits.tokens == ObservedLimit(remaining=7)
 
 
