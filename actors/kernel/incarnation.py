@@ -1,0 +1,306 @@
+r"""One incarnation: an actor's run from `setup` to `teardown`, and the loop between them.
+
+Theory of operation. The loop reads the mailbox, a batch at a time, and has each envelope served. Between two
+messages, never inside one, it obeys the system lane (stop, departed askers), fires timers and lets the policy's
+deadline pass. Most of a message's cost is its checkpoint, so the loop yields once per batch, not once per message;
+the batch is bounded so that others get their turn.
+
+    setup --> loop --> wind_down --> running ops end --> child tasks are cancelled --> teardown
+                 \--crash, grace spent, cancelled from outside------------------------/
+
+An error nobody declared is a crash: everything else of the incarnation is cancelled, askers are told, `teardown`
+runs, and `run` returns how it ended. Nothing is decided here about a restart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import trio
+
+from actors.kernel.activity import Activity, current_activity
+from actors.kernel.actor import Actor, play
+from actors.kernel.mailbox import Envelope
+from actors.kernel.ref import Ref
+from actors.kernel.serving import Server
+from actors.kernel.slot import Down, Exit, Reason, Slot
+from actors.kernel.timers import Timer, Timers
+
+BATCH = 64
+"""Messages served before the loop lets others run; about a third of a millisecond of plain ops."""
+
+LEAST_TEARDOWN = 1.0
+"""Seconds `teardown` gets at least, also when the grace is spent: enough to close a connection."""
+
+
+@attrs.define(eq=False)
+class Incarnation:
+    """Runs one actor object in a slot. Make one per run; it is what the actor sees as its stage."""
+
+    slot: Slot
+    number: int = 0
+    _server: Server | None = None
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _nursery: trio.Nursery | None = None
+    _early_tasks: list[Callable[[], Awaitable[object]]] | None = None
+    _timers: Timers | None = None
+    _lane: list[Callable[[], object]] = attrs.field(factory=list[Callable[[], object]])
+    _ops: int = 0
+    _ops_ended: trio.Event | None = None
+    _errors: list[Exception] = attrs.field(factory=list[Exception])
+    _is_set_up: bool = False
+    _is_ending: bool = False
+    _is_draining: bool = False
+    _stop_by: float | None = None
+
+    # the run
+
+    async def run(self, factory: Callable[[], Actor], started: Callable[[], object]) -> Exit:
+        """Make the actor, run it to its end, and return how it ended.
+
+        Args:
+            factory: makes a new actor object.
+            started: called when `setup` has returned and messages will be served.
+
+        Raises:
+            trio.Cancelled: the block around it was cancelled; everything is settled and torn down by then.
+        """
+        self.number = self.slot.enter(self)
+        current_activity.set(None)
+        try:
+            with self._scope:
+                await self._perform(factory, started)
+        finally:
+            if self._server is not None:
+                self._server.interrupt_parked(self._errors[0] if self._errors else None)
+                await self._tear_down(self._server.actor)
+        return Exit(self._reason(), self.error)
+
+    async def _perform(self, factory: Callable[[], Actor], started: Callable[[], object]) -> None:
+        try:
+            actor = play(factory(), self)
+            self._server = Server(actor, self.slot.mailbox, self._start_op, self._post, self._crash)
+            await actor.setup()
+        except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
+            self._errors.append(error)
+            return
+        self._is_set_up = True
+        if self.slot.state == "starting":
+            self.slot.state = "running"
+        started()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for run in self._early_tasks or ():
+                nursery.start_soon(self._child, run)
+            await self._loop(self._server)
+            if not self._errors:
+                await self._wind_down(actor)
+            nursery.cancel_scope.cancel()
+
+    async def _loop(self, server: Server) -> None:
+        mailbox = self.slot.mailbox
+        while not self._is_over():
+            envelope = await self._next(server.actor)
+            left = BATCH
+            while envelope is not None:
+                pending = server.begin(envelope)
+                if pending is not None:
+                    await pending
+                left -= 1
+                if self._lane or (self._is_ending and not self._is_draining) or not left or not mailbox.depth:
+                    break
+                envelope = mailbox.get_nowait()
+
+    def _is_over(self) -> bool:
+        """Obey the system lane, then say whether the loop is done."""
+        while self._lane:
+            lane, self._lane = self._lane, []
+            for call in lane:
+                self._guard(call)
+        return self._is_ending and not (self._is_draining and self.slot.mailbox.depth)
+
+    async def _next(self, actor: Actor) -> Envelope | None:
+        """Return what is to be served next; None after a nudge or a deadline."""
+        due = self._next_due(actor)
+        if due == math.inf:
+            return await self.slot.mailbox.get()
+        if due <= trio.current_time():
+            await trio.lowlevel.checkpoint()
+            return self._fire(actor, trio.current_time())
+        with trio.CancelScope(deadline=due):
+            return await self.slot.mailbox.get()
+        return None
+
+    def _next_due(self, actor: Actor) -> float:
+        try:
+            deadline = actor.next_deadline()
+        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            self._crash(error)
+            return -math.inf
+        return deadline if self._timers is None else min(deadline, self._timers.next_due())
+
+    def _fire(self, actor: Actor, now: float) -> Envelope | None:
+        if self._errors:
+            return None
+        if self._timers is not None and (timer := self._timers.pop_due(now)) is not None:
+            self.slot.mailbox.tally.sent += 1
+            return Envelope(timer.message, self.slot.mailbox)
+        self._guard(lambda: self._pass_deadline(actor, now))
+        return None
+
+    def _pass_deadline(self, actor: Actor, now: float) -> None:
+        actor.on_deadline()
+        following = actor.next_deadline()
+        if following <= now:
+            raise RuntimeError(
+                f"on_deadline of {self.name!r} left next_deadline at {following}, not after {now}"
+            )
+
+    # the end
+
+    async def _wind_down(self, actor: Actor) -> None:
+        try:
+            await actor.wind_down()
+        except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
+            self._errors.append(error)
+        if self._ops:
+            self._ops_ended = trio.Event()
+            await self._ops_ended.wait()
+
+    async def _tear_down(self, actor: Actor) -> None:
+        if not self._is_set_up:
+            return
+        now = trio.current_time()
+        bound = LEAST_TEARDOWN if self._stop_by is None else max(LEAST_TEARDOWN, self._stop_by - now)
+        with trio.CancelScope(deadline=now + bound, shield=True) as scope:
+            try:
+                await actor.teardown()
+            except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
+                self._errors.append(error)
+        if scope.cancelled_caught:
+            self._errors.append(TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"))
+
+    @property
+    def error(self) -> Exception | None:
+        """What went wrong, several errors as a group; None when nothing did."""
+        match self._errors:
+            case []:
+                return None
+            case [only]:
+                return only
+            case several:
+                return ExceptionGroup(f"actor {self.name!r} ended with several errors", several)
+
+    def _reason(self) -> Reason:
+        if self._stop_by is None:
+            return "crashed" if self._errors else "normal"
+        return "killed" if self._scope.cancelled_caught and not self._errors else "stopped"
+
+    def _crash(self, error: Exception) -> None:
+        self._errors.append(error)
+        self._is_ending, self._is_draining = True, False
+        self._scope.cancel()
+
+    def _guard(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            self._crash(error)
+
+    # child tasks
+
+    def _start_op(self, run: Callable[[], Awaitable[object]]) -> None:
+        self._ops += 1
+        self._spawn(lambda: self._op(run))
+
+    async def _op(self, run: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await run()
+        finally:
+            self._ops -= 1
+            if self._ops_ended is not None and not self._ops:
+                self._ops_ended.set()
+            self.slot.mailbox.wake()  # what the op did may have moved the next deadline
+
+    def _spawn(self, run: Callable[[], Awaitable[object]]) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(self._child, run)
+        elif self._early_tasks is None:
+            self._early_tasks = [run]
+        else:
+            self._early_tasks.append(run)
+
+    async def _child(self, run: Callable[[], Awaitable[object]]) -> None:
+        current_activity.set(None)
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001  # a child task's crash is the actor's
+            self._crash(error)
+
+    # what the slot asks of it
+
+    def request_stop(self, grace: float, *, drain: bool) -> None:
+        """End within `grace` seconds, after the queued messages if `drain`."""
+        self._stop_by = min(trio.current_time() + grace, math.inf if self._stop_by is None else self._stop_by)
+        self._scope.deadline = min(self._scope.deadline, self._stop_by)
+        if drain:
+            self.slot.mailbox.refuse_new()
+        self._is_ending, self._is_draining = True, drain
+        self.slot.state = "stopping"
+        self.slot.mailbox.wake()
+
+    def activities(self) -> tuple[Activity, ...]:
+        """Return the ops at work, oldest first."""
+        return () if self._server is None else tuple(self._server.activities)
+
+    @property
+    def parked_count(self) -> int:
+        """How many answers are deferred."""
+        return 0 if self._server is None else len(self._server.parked)
+
+    # what the actor asks of it
+
+    @property
+    def name(self) -> str:
+        """The slot's name."""
+        return self.slot.name
+
+    def ref(self) -> Ref[Any]:
+        """Return a ref to the slot."""
+        return Ref(self.slot)
+
+    def now(self) -> float:
+        """Return the present instant on the Trio clock."""
+        return trio.current_time()
+
+    def start_timer(self, delay: float, message: object, interval: float | None) -> Timer:
+        """Arm a timer."""
+        if not delay >= 0:
+            raise ValueError(f"delay must be >= 0, got {delay}")
+        timer = Timer(trio.current_time() + delay, message, interval)
+        if self._timers is None:
+            self._timers = Timers()
+        self._timers.arm(timer)
+        self.slot.mailbox.wake()
+        return timer
+
+    def start_task(self, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a child task that is cancelled at the end."""
+        self._spawn(run)
+
+    def watch(self, ref: Ref[Any], on_down: Callable[[Down], object]) -> None:
+        """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
+        ref.on_down(lambda down: self._post(lambda: self.start_timer(0, on_down(down), None)))
+
+    def finish(self) -> None:
+        """End normally after the current message."""
+        self._is_ending = True
+        self.slot.mailbox.wake()
+
+    def _post(self, call: Callable[[], object]) -> None:
+        """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
+        self._lane.append(call)
+        self.slot.mailbox.wake()

@@ -1,0 +1,234 @@
+"""Envelopes and the bounded mailbox they travel in.
+
+The mailbox is a Trio memory channel with accounts: it knows how full it is, keeps the tally of its actor's messages
+and gives every envelope its fate. It belongs to the actor's slot, not to an incarnation, so what lies in it survives
+a restart in order.
+
+The system lane is not in here on purpose. `wake` hands the sleeping reader nothing but a nudge, which needs no room,
+so stop, watch and inspection can neither be blocked nor evicted by user messages.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import attrs
+import trio
+
+from actors.errors import ActorStopped, MailboxFull, NotDelivered
+from actors.kernel.activity import Activity
+from actors.kernel.fates import Books, DeadLetter, Fate, Tally
+from actors.kernel.reply import Reply
+from actors.kernel.stream import Feed
+
+DEFAULT_CAPACITY = 64
+"""Messages a mailbox holds before senders wait: enough to ride out a burst, small enough to feel back-pressure."""
+
+Overflow = Literal["wait", "refuse", "drop_oldest", "drop_newest"]
+
+
+class Delivery(enum.Enum):
+    """What became of a `tell` at the mailbox."""
+
+    QUEUED = "queued"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    UNDELIVERED = "undelivered"
+
+
+@attrs.define(eq=False)
+class Envelope:
+    """A message on its way: with the cell for its answer, its deadline and, in the end, its fate.
+
+    Args:
+        message: what is asked.
+        mailbox: where it is addressed to.
+        reply: the cell for the answer, or None for a tell.
+        feed: where a stream's items go, or None.
+        deadline: instant on the Trio clock after which nobody wants the answer.
+    """
+
+    message: Any
+    mailbox: Mailbox
+    reply: Reply[Any] | None = None
+    feed: Feed[Any] | None = None
+    deadline: float = math.inf
+    fate: Fate | None = None
+    serving: Activity | None = None
+    is_parked: bool = False
+    on_abandon: Callable[[], object] | None = None
+
+    @property
+    def blocker(self) -> Activity | None:
+        """The activity this envelope waits for, or None when that is not known."""
+        if self.is_parked or self.fate is not None:
+            return None
+        return self.serving or self.mailbox.holder
+
+    @property
+    def is_tell(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return self.reply is None and self.feed is None
+
+    def abandon(self) -> None:
+        """Note that the asker has gone: at once if it is still queued, through the actor if it is being served."""
+        if self.fate is not None:
+            return
+        if self.on_abandon is not None:
+            self.on_abandon()
+        else:
+            self.settle(self.departure())
+
+    def departure(self) -> Fate:
+        """Return the fate of a message whose asker went away."""
+        return Fate.EXPIRED if trio.current_time() >= self.deadline else Fate.CANCELLED
+
+    def settle(self, fate: Fate, reason: str = "", error: BaseException | None = None) -> None:
+        """Give it its one fate; one that its sender cannot see becomes a dead letter."""
+        if self.fate is not None:
+            raise RuntimeError(
+                f"{self.message!r} has its fate already: {self.fate.name.lower()}, not {fate.name}"
+            )
+        self.fate = fate
+        self.mailbox.tally.counts[fate] += 1
+        if reason:
+            self.mailbox.books.record(DeadLetter(self.message, self.mailbox.name, fate, reason, error))
+
+    def refuse(self, error: Exception, fate: Fate, reason: str = "") -> None:
+        """Settle it and answer whoever waits for it with `error`."""
+        self.settle(fate, reason, error)
+        if self.reply is not None:
+            self.reply.fail(error)
+        if self.feed is not None:
+            self.feed.end(error)
+
+
+@attrs.define(eq=False)
+class Mailbox:
+    """A bounded queue of envelopes in order of arrival, with accounts.
+
+    Args:
+        name: the actor's name.
+        capacity: envelopes it holds.
+        overflow: what a full mailbox does: "wait" lets senders wait, "refuse" turns the new message away,
+            "drop_newest" does too but as an accepted loss, "drop_oldest" makes room.
+        books: where dead letters go.
+    """
+
+    name: str
+    capacity: int
+    overflow: Overflow
+    books: Books
+    tally: Tally = attrs.field(init=False)
+    holder: Activity | None = attrs.field(default=None, init=False)
+    depth: int = attrs.field(default=0, init=False)
+    is_closed: bool = attrs.field(default=False, init=False)
+    _send: trio.MemorySendChannel[Envelope | None] = attrs.field(init=False)
+    _receive: trio.MemoryReceiveChannel[Envelope | None] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.capacity) is not int:
+            raise TypeError(f"capacity must be a whole number, got {self.capacity!r}")
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be >= 1, got {self.capacity}")
+        if self.overflow not in {"wait", "refuse", "drop_oldest", "drop_newest"}:
+            raise ValueError(
+                f"overflow must be wait, refuse, drop_oldest or drop_newest, got {self.overflow!r}"
+            )
+        self.tally = self.books.open_tally()
+        self._send, self._receive = trio.open_memory_channel[Envelope | None](self.capacity)
+
+    def post(self, envelope: Envelope) -> Delivery | None:
+        """Put `envelope` in, or say why not; None means that the sender has to wait (see `wait_for_room`).
+
+        Whatever is returned but None is final: an envelope that was not queued has its fate.
+        """
+        self.tally.sent += 1
+        if self.is_closed:
+            return self.turn_away(envelope)
+        if self.depth >= self.capacity:
+            if self.overflow == "wait":
+                return None
+            if self.overflow != "drop_oldest":
+                return self.reject(envelope)
+            self._drop_oldest()
+        self._send.send_nowait(envelope)
+        self.depth += 1
+        return Delivery.QUEUED
+
+    async def wait_for_room(self, envelope: Envelope) -> Delivery:
+        """Wait until `envelope` is in, first come first served. Cancelling takes it back."""
+        self.depth += 1
+        try:
+            await self._send.send(envelope)
+        except trio.Cancelled:
+            self.depth -= 1
+            envelope.settle(envelope.departure())
+            raise
+        return Delivery.UNDELIVERED if envelope.fate in {Fate.UNDELIVERED, Fate.BOUNCED} else Delivery.QUEUED
+
+    async def get(self) -> Envelope | None:
+        """Wait for the next envelope; None is a nudge."""
+        envelope = await self._receive.receive()
+        if envelope is not None:
+            self.depth -= 1
+        return envelope
+
+    def get_nowait(self) -> Envelope | None:
+        """Return the next envelope, or None when there is none."""
+        try:
+            envelope = self._receive.receive_nowait()
+        except trio.WouldBlock:
+            return None
+        if envelope is not None:
+            self.depth -= 1
+        return envelope
+
+    def wake(self) -> None:
+        """Nudge the reader if it waits in `get`."""
+        if self._receive.statistics().tasks_waiting_receive:
+            self._send.send_nowait(None)
+
+    def refuse_new(self) -> None:
+        """Take nothing more in; what lies here can still be read."""
+        self.is_closed = True
+
+    def close(self) -> None:
+        """Take nothing more in and turn away all that lies here or waits for room."""
+        self.is_closed = True
+        while self.depth and (envelope := self.get_nowait()) is not None:
+            if envelope.fate is None:
+                self.turn_away(envelope)
+        self._send.close()
+        self._receive.close()
+
+    def turn_away(self, envelope: Envelope) -> Delivery:
+        """Settle an envelope that finds its actor ended."""
+        error = ActorStopped(
+            f"{envelope.message!r} was not delivered: actor {self.name!r} has stopped",
+            message=envelope.message,
+            recipient=self.name,
+        )
+        fate = Fate.UNDELIVERED if envelope.is_tell else Fate.BOUNCED
+        envelope.refuse(error, fate, "actor has stopped" if envelope.is_tell else "")
+        return Delivery.UNDELIVERED
+
+    def reject(self, envelope: Envelope) -> Delivery:
+        """Settle an envelope that finds no room."""
+        envelope.refuse(self._full(envelope), Fate.DROPPED, "mailbox is full")
+        return Delivery.DROPPED if self.overflow == "drop_newest" else Delivery.REFUSED
+
+    def _drop_oldest(self) -> None:
+        oldest = self.get_nowait()
+        if oldest is not None and oldest.fate is None:
+            oldest.refuse(self._full(oldest), Fate.DROPPED, "made room for a newer message")
+
+    def _full(self, envelope: Envelope) -> NotDelivered:
+        return MailboxFull(
+            f"{envelope.message!r} was not delivered: the mailbox of {self.name!r} holds its {self.capacity}",
+            message=envelope.message,
+            recipient=self.name,
+        )

@@ -1,0 +1,291 @@
+"""Typed messages: calling an op on the class builds the message, calling it on `self` runs the method.
+
+    class Counter(Actor):
+        @op
+        def add(self, n: int) -> int: ...
+
+    Counter.add(3)                 # a frozen value of type Message[Counter, int]
+    await ref.ask(Counter.add(3))  # an int, known to both type checkers
+
+A message is a letter with the name of its operation and its arguments on it: it can be compared, logged,
+pickled and sent again. It is not a bound call: it knows neither actor nor asker.
+
+Each op has a message class of its own, made from its signature by attrs, so a wrong argument is refused where
+the message is written, not in the actor that would read it. `Counter.add` *is* that class at run time, and
+`isinstance(message, Counter.add)` works.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+
+import attrs
+
+from actors.errors import AskCycle
+from actors.kernel.redaction import outline
+from actors.kernel.reply import Deferred
+
+A = TypeVar("A")
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+PlainT = TypeVar("PlainT")
+ActorT_contra = TypeVar("ActorT_contra", contravariant=True)
+ReplyT_co = TypeVar("ReplyT_co", covariant=True)
+ItemT_co = TypeVar("ItemT_co", covariant=True)
+
+Kind = Literal["sync", "async", "stream"]
+OnAbandon = Literal["cancel", "finish"]
+
+
+@attrs.frozen(eq=False)
+class OpSpec:
+    """What the kernel knows of one operation.
+
+    Args:
+        name: the attribute it stands under.
+        function: the undecorated function.
+        kind: "sync" for a plain `def`, "async" for `async def`, "stream" for an async generator.
+        raises: exceptions that are answers, not crashes: they reach the asker unchanged. `AskCycle` always is.
+        undo: called as `undo(actor, value)` when the value is ready but its asker has gone.
+        concurrent: runs as a child task of the actor instead of holding up the mailbox.
+        on_abandon: whether a running op is cancelled when its asker goes, or finishes.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    kind: Kind
+    raises: tuple[type[Exception], ...] = ()
+    undo: Callable[[Any, Any], object] | None = None
+    concurrent: bool = False
+    on_abandon: OnAbandon = "cancel"
+
+
+class _AnyMessage:
+    """What every message has: its operation, its owner and its arguments."""
+
+    __slots__ = ()
+    __op__: OpSpec
+    __owner__: type[Any]
+    __positional__: tuple[str, ...]
+    __keyword__: tuple[str, ...]
+
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the arguments by parameter name, defaults included, in the order of the signature."""
+        return {name: getattr(self, name) for name in (*self.__positional__, *self.__keyword__)}
+
+    def apply(self, function: Callable[..., Any], actor: object) -> Any:
+        """Call `function` with `actor` and the arguments."""
+        positional = [getattr(self, name) for name in self.__positional__]
+        if not self.__keyword__:
+            return function(actor, *positional)
+        return function(actor, *positional, **{name: getattr(self, name) for name in self.__keyword__})
+
+    def __repr__(self) -> str:
+        """Show operation and shape of the arguments; text and bytes only by their length."""
+        inside = ", ".join(f"{name}={outline(value)}" for name, value in self.arguments().items())
+        return f"{self.__owner__.__name__}.{self.__op__.name}({inside})"
+
+
+class Message(_AnyMessage, Generic[ActorT_contra, ReplyT_co]):
+    """A message that is answered once: for `ask`, or for `tell` if the answer does not matter.
+
+    The first type parameter is the actor it is meant for, the second the type of the answer.
+    """
+
+    __slots__ = ()
+
+
+class StreamMessage(_AnyMessage, Generic[ActorT_contra, ItemT_co]):
+    """A message that is answered by many items: for `stream`."""
+
+    __slots__ = ()
+
+
+def _message_class(spec: OpSpec, owner: type[Any]) -> type[Any]:
+    """Make the frozen message class of one op from its signature."""
+    signature = inspect.signature(spec.function)
+    fields: dict[str, Any] = {}
+    positional: list[str] = []
+    keyword: list[str] = []
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise TypeError(
+                f"op {owner.__name__}.{spec.name}: parameter {parameter} has no name a message could carry;"
+                " use plain or keyword-only parameters"
+            )
+        is_keyword = parameter.kind is parameter.KEYWORD_ONLY
+        (keyword if is_keyword else positional).append(parameter.name)
+        default = attrs.NOTHING if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = attrs.field(default=default, kw_only=is_keyword, alias=parameter.name)
+    base: type[Any] = StreamMessage if spec.kind == "stream" else Message
+    taken = sorted(set(fields) & set(dir(base)))
+    if taken:
+        raise TypeError(f"op {owner.__name__}.{spec.name}: a parameter cannot be named {taken[0]!r}")
+    made: Any = attrs.make_class(
+        spec.name, fields, bases=(base,), frozen=True, slots=True, repr=False, collect_by_mro=True
+    )
+    made.__op__ = spec
+    made.__owner__ = owner
+    made.__positional__ = tuple(positional)
+    made.__keyword__ = tuple(keyword)
+    made.__module__ = owner.__module__
+    made.__qualname__ = f"{owner.__qualname__}.{spec.name}"
+    made.__doc__ = spec.function.__doc__
+    return cast("type[Any]", made)
+
+
+class _Descriptor:
+    """The part of an op that does not depend on how it is typed."""
+
+    def __init__(self, spec: OpSpec) -> None:
+        self.spec = spec
+        self.__doc__ = spec.function.__doc__
+        self.__wrapped__ = spec.function
+        self._message: type[Any] | None = None
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        if name != self.spec.name:
+            self.spec = attrs.evolve(self.spec, name=name)
+        self._message = _message_class(self.spec, owner)
+
+    def _get(self, instance: object) -> Any:
+        return self.message_class if instance is None else self.spec.function.__get__(instance)
+
+    @property
+    def message_class(self) -> type[Any]:
+        """The class of its messages."""
+        if self._message is None:
+            raise TypeError(f"op {self.spec.name!r} must be defined in the body of a class")
+        return self._message
+
+
+class Op(_Descriptor, Generic[A, P, R, PlainT]):
+    """An operation answered once. On the class it builds the message, on an instance it is the method."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[A]) -> Callable[P, Message[A, R]]: ...
+    @overload
+    def __get__(self, instance: A, owner: type[A]) -> Callable[P, PlainT]: ...
+    def __get__(self, instance: A | None, owner: type[A]) -> Callable[P, Message[A, R] | PlainT]:
+        """Return the message class, or the plain method bound to `instance`."""
+        return self._get(instance)  # type: ignore[no-any-return]  # typed by the overloads above
+
+
+class StreamOp(_Descriptor, Generic[A, P, T]):
+    """An operation answered by a stream of items."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[A]) -> Callable[P, StreamMessage[A, T]]: ...
+    @overload
+    def __get__(self, instance: A, owner: type[A]) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(
+        self, instance: A | None, owner: type[A]
+    ) -> Callable[P, StreamMessage[A, T] | AsyncIterator[T]]:
+        """Return the message class, or the plain method bound to `instance`."""
+        return self._get(instance)  # type: ignore[no-any-return]  # typed by the overloads above
+
+
+class OpDecorator(Protocol):
+    """What `op(...)` with options returns: a decorator that types like bare `op`."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[A, P], Coroutine[Any, Any, R]], /
+    ) -> Op[A, P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # the first match is meant: a stream is no plain value
+        self, function: Callable[Concatenate[A, P], AsyncIterator[T]], /
+    ) -> StreamOp[A, P, T]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[A, P], Deferred[R]], /) -> Op[A, P, R, Deferred[R]]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[A, P], R], /) -> Op[A, P, R, R]: ...
+
+
+@overload
+def op(
+    function: Callable[Concatenate[A, P], Coroutine[Any, Any, R]], /
+) -> Op[A, P, R, Coroutine[Any, Any, R]]: ...
+@overload
+def op(  # type: ignore[overload-overlap]  # the first match is meant: a stream is no plain value
+    function: Callable[Concatenate[A, P], AsyncIterator[T]], /
+) -> StreamOp[A, P, T]: ...
+@overload
+def op(function: Callable[Concatenate[A, P], Deferred[R]], /) -> Op[A, P, R, Deferred[R]]: ...
+@overload
+def op(function: Callable[Concatenate[A, P], R], /) -> Op[A, P, R, R]: ...
+@overload
+def op(
+    *,
+    raises: tuple[type[Exception], ...] = (),
+    undo: Callable[[Any, Any], object] | None = None,
+    concurrent: bool = False,
+    on_abandon: OnAbandon = "cancel",
+) -> OpDecorator: ...
+def op(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    raises: tuple[type[Exception], ...] = (),
+    undo: Callable[[Any, Any], object] | None = None,
+    concurrent: bool = False,
+    on_abandon: OnAbandon = "cancel",
+) -> Any:
+    """Make a method of an actor an operation that others can ask for.
+
+    A plain `def` runs in mailbox order and is atomic: nothing else of the actor runs meanwhile. It may return a
+    `Deferred` to answer later. An `async def` also runs in mailbox order, or, with `concurrent=True`, as a child
+    task of the actor. An async generator streams its items.
+
+    Args:
+        function: the method, when used without parentheses.
+        raises: exceptions that are answers: they reach the asker unchanged and the actor lives on. Any other
+            exception is a crash: the asker gets `Interrupted` and the actor ends, for its supervisor to restart.
+        undo: `undo(actor, value)`, called in the actor when a value is ready but its asker has gone, so that a
+            grant nobody received is handed back.
+        concurrent: for `async def`: do not hold up the mailbox.
+        on_abandon: "cancel" stops a running `async def` when its asker goes; "finish" lets it end.
+
+    Raises:
+        TypeError: the options do not fit the function, or a parameter has no name (`*args`, `**kwargs`).
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        kind: Kind = "sync"
+        if inspect.isasyncgenfunction(function):
+            kind = "stream"
+        elif inspect.iscoroutinefunction(function):
+            kind = "async"
+        if kind != "async" and (concurrent or on_abandon != "cancel"):
+            raise TypeError(
+                f"op {function.__name__!r}: concurrent and on_abandon are for async def operations"
+            )
+        if kind == "stream" and undo is not None:
+            raise TypeError(
+                f"op {function.__name__!r}: a stream has no single value that undo could hand back"
+            )
+        spec = OpSpec(function.__name__, function, kind, (AskCycle, *raises), undo, concurrent, on_abandon)
+        return cast("Any", StreamOp if kind == "stream" else Op)(spec)
+
+    return decorate if function is None else decorate(function)
+
+
+def op_table(actor_type: type[Any]) -> Mapping[type[Any], OpSpec]:
+    """Return what `actor_type` runs for each message class it understands, those of its bases included.
+
+    A subclass that overrides an op, with or without `@op`, gets the base's messages as well.
+    """
+    table: dict[type[Any], OpSpec] = {}
+    for base in actor_type.__mro__:
+        for name, found in vars(base).items():
+            if not isinstance(found, _Descriptor):
+                continue
+            current = inspect.getattr_static(actor_type, name)
+            if isinstance(current, _Descriptor):
+                table[found.message_class] = current.spec
+            else:
+                table[found.message_class] = attrs.evolve(found.spec, function=current)
+    return table

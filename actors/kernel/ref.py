@@ -1,0 +1,220 @@
+"""The handle by which an actor is reached: ask, tell, stream, watch, stop.
+
+A ref addresses the slot, not the incarnation: it stays good over restarts. It is a telephone number, not a line:
+holding one keeps nobody alive, and one to an ended actor only says that it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from actors.errors import AskCycle
+from actors.kernel.activity import Activity, current_activity, find_cycle
+from actors.kernel.mailbox import Delivery, Envelope
+from actors.kernel.message import Message, StreamMessage
+from actors.kernel.reply import Reply
+from actors.kernel.slot import DEFAULT_GRACE, ActorStatistics, Down, Slot
+from actors.kernel.stream import Feed, Stream
+
+ActorT_co = TypeVar("ActorT_co", covariant=True)
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Ref(Generic[ActorT_co]):
+    """A typed handle on an actor; two refs are equal when they reach the same one."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    @property
+    def name(self) -> str:
+        """The actor's name."""
+        return self._slot.name
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the actor has ended for good."""
+        return self._slot.down is not None
+
+    async def ask(self, message: Message[ActorT_co, R]) -> R:
+        """Send `message` and wait for its answer.
+
+        There is no timeout parameter: the deadline of the surrounding cancel scopes travels with the message, bounds
+        its handler, and a message whose asker has gone is skipped. If this task is cancelled no answer is lost: one
+        that was set before is returned, one that comes later goes to the op's `undo`.
+
+        Returns:
+            What the op returned, or set on its `Deferred`.
+
+        Raises:
+            NotDelivered: it was never handled; sending again is safe. Subclasses say why: `MailboxFull`,
+                `ActorStopped`, `AskCycle`.
+            Interrupted: its op had started when the actor ended; whether it took effect is unknown.
+            Exception: the op's own declared errors, unchanged.
+            TypeError: not a message, or not one of this actor.
+        """
+        _require(message, Message, "ask")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        reply = Reply[R]()
+        envelope = Envelope(message, self._slot.mailbox, reply, None, trio.current_effective_deadline())
+        activity = current_activity.get()
+        if activity is None:
+            return await self._exchange(envelope, reply)
+        self._refuse_cycle(activity, envelope)
+        activity.waits.add(envelope)
+        try:
+            return await self._exchange(envelope, reply)
+        finally:
+            activity.waits.discard(envelope)
+
+    async def _exchange(self, envelope: Envelope, reply: Reply[R]) -> R:
+        delivery = envelope.mailbox.post(envelope)
+        if delivery is None:
+            await envelope.mailbox.wait_for_room(envelope)
+        elif delivery is not Delivery.QUEUED:
+            await trio.lowlevel.cancel_shielded_checkpoint()  # a refusal too lets others run
+        return await reply.wait(envelope.abandon)
+
+    async def tell(self, message: Message[ActorT_co, object]) -> Delivery:
+        """Send `message` without waiting for an answer; wait only for room in the mailbox.
+
+        Returns:
+            QUEUED, or why it was not: REFUSED or DROPPED (full), UNDELIVERED (ended). Those are dead letters too.
+        """
+        _require(message, Message, "tell")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        envelope = Envelope(message, self._slot.mailbox)
+        delivery = envelope.mailbox.post(envelope)
+        if delivery is None:
+            return await self._tell_when_room(envelope)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return delivery
+
+    async def _tell_when_room(self, envelope: Envelope) -> Delivery:
+        activity = current_activity.get()
+        if activity is None:
+            return await envelope.mailbox.wait_for_room(envelope)
+        if find_cycle(activity, envelope.mailbox.holder):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return envelope.mailbox.reject(envelope)  # the room it waits for would never come
+        activity.waits.add(envelope)
+        try:
+            return await envelope.mailbox.wait_for_room(envelope)
+        finally:
+            activity.waits.discard(envelope)
+
+    def tell_nowait(self, message: Message[ActorT_co, object]) -> Delivery:
+        """Send `message` without waiting for anything: for plain `def` ops and callbacks.
+
+        Returns:
+            As `tell`; a full mailbox refuses instead of letting the sender wait.
+        """
+        _require(message, Message, "tell")
+        envelope = Envelope(message, self._slot.mailbox)
+        return envelope.mailbox.post(envelope) or envelope.mailbox.reject(envelope)
+
+    @asynccontextmanager
+    async def stream(self, message: StreamMessage[ActorT_co, T]) -> AsyncGenerator[Stream[T]]:
+        """Open a stream of the items that `message` asks for.
+
+            async with ref.stream(Reader.scenes(text)) as scenes:
+                async for scene in scenes: ...
+
+        The producer waits until each item is taken, and is cancelled when the block ends.
+
+        Raises:
+            NotDelivered, Interrupted, Exception: from the iteration, as for `ask`.
+        """
+        _require(message, StreamMessage, "stream")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        feed = Feed[T]()
+        envelope = Envelope(message, self._slot.mailbox, None, feed, trio.current_effective_deadline())
+        activity = current_activity.get()
+        if activity is not None:
+            self._refuse_cycle(activity, envelope)
+            activity.waits.add(envelope)
+        try:
+            if envelope.mailbox.post(envelope) is None:
+                await envelope.mailbox.wait_for_room(envelope)
+            yield Stream(feed)
+        finally:
+            if activity is not None:
+                activity.waits.discard(envelope)
+            envelope.abandon()
+            feed.leave()
+
+    def _refuse_cycle(self, activity: Activity, envelope: Envelope) -> None:
+        path = find_cycle(activity, envelope.mailbox.holder)
+        if path is not None:
+            raise AskCycle(
+                f"asking {envelope.message!r} would wait for itself: {' -> '.join(path)}",
+                message=envelope.message,
+                recipient=self.name,
+                path=path,
+            )
+
+    async def watch(self) -> Down:
+        """Wait until the actor has ended for good; at once if it has.
+
+        Returns:
+            Its name, the reason, the error if it crashed, and the number of its last incarnation.
+        """
+        return await self._slot.wait_down()
+
+    def on_down(self, watcher: Callable[[Down], object]) -> Callable[[], None]:
+        """Call `watcher` once when the actor has ended for good, at once if it has; return how to stop watching."""
+        return self._slot.watch(watcher)
+
+    async def stop(self, *, grace: float = DEFAULT_GRACE, drain: bool = False) -> None:
+        """Ask the actor to end, and wait until it has. The request cannot be held up by queued messages.
+
+        A supervised actor may be started again, as its restart type says.
+
+        Args:
+            grace: seconds for what is running to end; after that it is cancelled. 0 cancels at once.
+            drain: handle what is queued first, and take nothing new in, instead of turning it away.
+
+        Raises:
+            RuntimeError: an actor's own op asks it; `self.finish()` is meant for that.
+        """
+        if not grace >= 0:
+            raise ValueError(f"grace must be >= 0, got {grace}")
+        activity = current_activity.get()
+        if activity is not None and self._slot.performer and activity in self._slot.performer.activities():
+            raise RuntimeError(f"{activity.label} cannot wait for its own actor to end; call self.finish()")
+        self._slot.request_stop(grace, drain=drain)
+        await self._slot.wait_exit()
+
+    def statistics(self) -> ActorStatistics:
+        """Return a snapshot of the actor, whatever it is doing."""
+        return self._slot.statistics()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and other._slot is self._slot
+
+    def __hash__(self) -> int:
+        return hash(self._slot)
+
+    def __repr__(self) -> str:
+        return f"<Ref {self.name!r} {self._slot.state}>"
+
+
+def _require(value: object, kind: type[Any], verb: str) -> None:
+    """Refuse what is no message: for callers without a type checker."""
+    if isinstance(value, kind):
+        return
+    if isinstance(value, type):
+        raise TypeError(
+            f"{verb} takes a message, got {value.__qualname__} itself; call it with its arguments"
+        )
+    if isinstance(value, Message | StreamMessage):
+        right = "stream" if isinstance(value, StreamMessage) else "ask or tell"
+        raise TypeError(f"{verb} does not take {value!r}; use {right}")
+    raise TypeError(f"{verb} takes a message, such as Counter.add(3), got {type(value).__name__}")

@@ -1,0 +1,266 @@
+"""Serving one envelope: run its op, answer its asker, give it its fate.
+
+    plain def            called here and now: atomic, in mailbox order, no cancel scope, no task
+    async def            awaited in the loop: in mailbox order, and the mailbox is *held* meanwhile
+    concurrent, stream   a child task: the loop goes on
+
+How the end of an op becomes a fate:
+
+    the op            the asker is there           the asker has gone
+    returns           handled                      `undo`, then cancelled or expired
+    declared error    failed                       cancelled or expired
+    any other error   interrupted, and a crash     interrupted, and a crash
+    cut by its scope  expired                      cancelled or expired
+    actor ends        interrupted                  interrupted
+
+`AskCycle` counts as declared by every op: a refused cycle is told, whole, to whoever asked first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import attrs
+import trio
+
+from actors.errors import Interrupted, NotDelivered
+from actors.kernel.activity import Activity, current_activity
+from actors.kernel.actor import Actor
+from actors.kernel.fates import Fate
+from actors.kernel.mailbox import Envelope, Mailbox
+from actors.kernel.message import OpSpec
+from actors.kernel.reply import Deferred
+
+
+@attrs.define(eq=False)
+class Server:
+    """Serves the envelopes of one incarnation.
+
+    Args:
+        actor: whose ops are run.
+        mailbox: whose accounts they count into.
+        start_child: runs an awaitable as a child task.
+        post: runs a call in the actor at the next message boundary.
+        crash: ends the incarnation with an error.
+    """
+
+    actor: Actor
+    mailbox: Mailbox
+    start_child: Callable[[Callable[[], Awaitable[object]]], None]
+    post: Callable[[Callable[[], object]], None]
+    crash: Callable[[Exception], None]
+    activities: dict[Activity, None] = attrs.field(factory=dict[Activity, None])
+    parked: dict[Envelope, Deferred[Any]] = attrs.field(factory=dict[Envelope, Deferred[Any]])
+
+    def begin(self, envelope: Envelope) -> Awaitable[None] | None:
+        """Serve `envelope`, or start to; return what the loop must await before the next one, if anything."""
+        if envelope.fate is not None:
+            return None  # its asker has gone: skipped before it costs anything
+        message: object = envelope.message
+        spec = self.actor.__ops__.get(type(message))
+        if spec is None:
+            self._misaddressed(envelope)
+        elif envelope.deadline != math.inf and envelope.deadline <= trio.current_time():
+            self._expire_queued(envelope)
+        elif spec.kind == "sync":
+            self._call(envelope, spec)
+        elif spec.kind == "stream":
+            self.start_child(lambda: self._produce(envelope, spec))
+        elif spec.concurrent:
+            self.start_child(lambda: self._run(envelope, spec))
+        else:
+            return self._run(envelope, spec, holds=True)
+        return None
+
+    def interrupt_parked(self, cause: BaseException | None) -> None:
+        """Tell every asker whose answer is still deferred that it will not come."""
+        for envelope in tuple(self.parked):
+            del self.parked[envelope]
+            self._interrupted(envelope, cause)
+
+    # running an op
+
+    def _call(self, envelope: Envelope, spec: OpSpec) -> None:
+        try:
+            value = envelope.message.apply(spec.function, self.actor)
+        except spec.raises as error:
+            self._failed(envelope, error)
+        except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
+            self._crashed(envelope, error)
+        else:
+            if value.__class__ is Deferred:
+                self._park(envelope, spec, value)
+            else:
+                self._answer(envelope, spec, value)
+
+    async def _run(self, envelope: Envelope, spec: OpSpec, *, holds: bool = False) -> None:
+        finishes = spec.on_abandon == "finish"
+        scope = trio.CancelScope(deadline=math.inf if finishes else envelope.deadline)
+        envelope.on_abandon = _ignore if finishes else scope.cancel
+        activity = self._enter(envelope, spec)
+        if holds:
+            self.mailbox.holder = activity
+        token = current_activity.set(activity)
+        value: Any = None
+        try:
+            with scope:
+                value = await envelope.message.apply(spec.function, self.actor)
+        except spec.raises as error:
+            self._failed(envelope, error)
+        except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
+            self._crashed(envelope, error)
+        else:
+            if scope.cancelled_caught:
+                self._cut_short(envelope)
+            else:
+                self._answer(envelope, spec, value)
+        finally:
+            current_activity.reset(token)
+            self.activities.pop(activity, None)
+            if holds:
+                self.mailbox.holder = None
+
+    async def _produce(self, envelope: Envelope, spec: OpSpec) -> None:
+        feed = envelope.feed
+        if feed is None:  # a stream message that was told: no type checker was asked
+            self._misaddressed(envelope)
+            return
+        scope = trio.CancelScope(deadline=envelope.deadline)
+        envelope.on_abandon = scope.cancel
+        activity = self._enter(envelope, spec)
+        current_activity.set(activity)
+        try:
+            with scope:
+                async with aclosing(envelope.message.apply(spec.function, self.actor)) as items:
+                    async for item in items:
+                        await feed.put(item)
+        except spec.raises as error:
+            self._failed(envelope, error)
+        except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
+            self._crashed(envelope, error)
+        else:
+            if scope.cancelled_caught:
+                self._cut_short(envelope)
+            else:
+                envelope.settle(Fate.HANDLED)
+                feed.end()
+        finally:
+            self.activities.pop(activity, None)
+
+    def _enter(self, envelope: Envelope, spec: OpSpec) -> Activity:
+        activity = Activity(self.mailbox.name, spec.name, trio.current_time())
+        self.activities[activity] = None
+        envelope.serving = activity
+        return activity
+
+    # deferred answers
+
+    def _park(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> None:
+        if deferred.is_bound:
+            text = f"op {spec.name!r} returned the same Deferred twice; make a new one for each message"
+            self._crashed(envelope, RuntimeError(text))
+            return
+        self.parked[envelope] = deferred
+        envelope.is_parked = True
+        envelope.on_abandon = lambda: self.post(lambda: self._departed(envelope))
+        deferred.bind(lambda answered: self._redeem(envelope, spec, answered))
+
+    def _redeem(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> bool:
+        """Pass on the answer; return whether the asker receives it."""
+        if self.parked.pop(envelope, None) is None:
+            if deferred.error is None and envelope.fate is not Fate.INTERRUPTED:
+                self._undo(spec, deferred.value)
+            return False
+        if deferred.error is not None:
+            return self._failed(envelope, deferred.error)
+        return self._answer(envelope, spec, deferred.value)
+
+    def _departed(self, envelope: Envelope) -> None:
+        deferred = self.parked.pop(envelope, None)
+        if deferred is None:
+            return  # it was answered before the news came
+        envelope.settle(envelope.departure())
+        if deferred.on_abandoned is not None:
+            deferred.on_abandoned()
+
+    # answers and fates
+
+    def _answer(self, envelope: Envelope, spec: OpSpec, value: object) -> bool:
+        if envelope.reply is None or envelope.reply.answer(value):
+            envelope.settle(Fate.HANDLED)
+            return True
+        envelope.settle(envelope.departure())
+        self._undo(spec, value)
+        return False
+
+    def _undo(self, spec: OpSpec, value: object) -> None:
+        if spec.undo is not None:
+            try:
+                spec.undo(self.actor, value)
+            except Exception as error:  # noqa: BLE001  # whatever undo raises, the state is not to be trusted
+                self.crash(error)
+
+    def _failed(self, envelope: Envelope, error: Exception) -> bool:
+        if envelope.is_tell:
+            envelope.settle(Fate.FAILED, "nobody waits for its error", error)
+            return True
+        if envelope.reply is not None and envelope.reply.is_abandoned:
+            envelope.settle(envelope.departure())
+            return False
+        envelope.refuse(error, Fate.FAILED)
+        return True
+
+    def _crashed(self, envelope: Envelope, error: BaseException) -> None:
+        """Settle an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
+        self._interrupted(envelope, error if isinstance(error, Exception) else None)
+        if not isinstance(error, Exception):
+            raise error
+        self.crash(error)
+
+    def _interrupted(self, envelope: Envelope, cause: BaseException | None) -> None:
+        error = Interrupted(
+            f"{envelope.message!r} was interrupted: actor {self.mailbox.name!r} ended while it was being handled;"
+            " whether it took effect is unknown",
+            message=envelope.message,
+            recipient=self.mailbox.name,
+        )
+        error.__cause__ = cause
+        envelope.refuse(error, Fate.INTERRUPTED, "actor ended while handling it" if envelope.is_tell else "")
+
+    def _cut_short(self, envelope: Envelope) -> None:
+        """Settle an envelope whose op was cancelled by its own scope: deadline or departure."""
+        envelope.settle(envelope.departure())
+        error = Interrupted(
+            f"{envelope.message!r} was interrupted: its deadline passed while it was being handled",
+            message=envelope.message,
+            recipient=self.mailbox.name,
+        )
+        if envelope.reply is not None:
+            envelope.reply.expire(error)
+        if envelope.feed is not None:
+            envelope.feed.end(error)
+
+    def _expire_queued(self, envelope: Envelope) -> None:
+        envelope.settle(Fate.EXPIRED)
+        error = NotDelivered(
+            f"{envelope.message!r} was not delivered: its deadline passed in the mailbox of {self.mailbox.name!r}",
+            message=envelope.message,
+            recipient=self.mailbox.name,
+        )
+        if envelope.reply is not None:
+            envelope.reply.expire(error)
+        if envelope.feed is not None:
+            envelope.feed.end(error)
+
+    def _misaddressed(self, envelope: Envelope) -> None:
+        kind = type(self.actor).__name__
+        self._failed(
+            envelope, TypeError(f"{envelope.message!r} is not a message of {kind} {self.mailbox.name!r}")
+        )
+
+
+def _ignore() -> None:
+    """Let the op finish although its asker has gone."""

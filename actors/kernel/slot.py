@@ -1,0 +1,230 @@
+"""The slot: what stays when an actor is restarted. Its name, its mailbox, its watchers, its accounts.
+
+A slot is a role in a play and an incarnation the person who plays it tonight. Refs address the slot, so a handle
+never goes stale, and messages wait for whoever plays next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import attrs
+import trio
+
+from actors.kernel.activity import Activity
+from actors.kernel.fates import Books, FateCounts
+from actors.kernel.mailbox import DEFAULT_CAPACITY, Mailbox, Overflow
+
+DEFAULT_GRACE = 5.0
+"""Seconds an actor has to end what it is doing once it is asked to stop, as OTP gives its workers."""
+
+Reason = Literal["normal", "stopped", "killed", "crashed", "cancelled"]
+State = Literal["starting", "running", "stopping", "restarting", "ended"]
+
+
+@attrs.frozen
+class Exit:
+    """How one incarnation ended.
+
+    Args:
+        reason: "normal" (it finished by itself), "stopped" (it was asked to and did within its grace), "killed" (its
+            grace ran out), "crashed" (an error nobody declared), "cancelled" (the block around it was cancelled).
+        error: the crash, or what went wrong while stopping, or None.
+    """
+
+    reason: Reason
+    error: BaseException | None = None
+
+
+@attrs.frozen
+class Down:
+    """The news that an actor has ended for good.
+
+    Args:
+        actor: its name.
+        reason: as in `Exit`.
+        error: as in `Exit`.
+        incarnation: the number of its last incarnation, from 1.
+    """
+
+    actor: str
+    reason: Reason
+    error: BaseException | None
+    incarnation: int
+
+
+@attrs.frozen
+class RunningOp:
+    """An op at work: which, since when on the Trio clock, and for which ops of others it waits."""
+
+    op: str
+    since: float
+    waits_for: tuple[str, ...]
+
+
+@attrs.frozen
+class ActorStatistics:
+    """A snapshot of one actor; it holds no user data.
+
+    Args:
+        name: the actor's name.
+        state: starting, running, stopping, restarting or ended.
+        incarnation: number of the current incarnation, from 1; 0 before the first.
+        depth: messages in the mailbox, those of waiting senders included.
+        capacity: messages the mailbox holds before senders wait.
+        running: ops at work, oldest first.
+        parked: messages whose answer is deferred.
+        messages: counts by fate.
+    """
+
+    name: str
+    state: State
+    incarnation: int
+    depth: int
+    capacity: int
+    running: tuple[RunningOp, ...]
+    parked: int
+    messages: FateCounts
+
+
+class Performer(Protocol):
+    """What a slot knows of the incarnation that plays in it."""
+
+    def request_stop(self, grace: float, *, drain: bool) -> None:
+        """End within `grace` seconds, after the queued messages if `drain`."""
+        ...
+
+    def activities(self) -> tuple[Activity, ...]:
+        """Return the ops at work."""
+        ...
+
+    @property
+    def parked_count(self) -> int:
+        """How many answers are deferred."""
+        ...
+
+
+@attrs.define(eq=False)
+class Slot:
+    """One addressable actor over all its incarnations.
+
+    Args:
+        name: how it is called in errors, logs and snapshots.
+        mailbox: where its messages arrive.
+    """
+
+    name: str
+    mailbox: Mailbox
+    state: State = "starting"
+    incarnation: int = 0
+    down: Down | None = None
+    performer: Performer | None = None
+    on_stop_request: Callable[[float], object] | None = None
+    _stop_request: tuple[float, bool] | None = None
+    _exit_waiters: list[trio.Event] = attrs.field(factory=list[trio.Event])
+    _watchers: list[Callable[[Down], object]] = attrs.field(factory=list[Callable[[Down], object]])
+
+    @classmethod
+    def open(
+        cls, name: str, books: Books, *, capacity: int = DEFAULT_CAPACITY, overflow: Overflow = "wait"
+    ) -> Slot:
+        """Make a slot whose messages count into `books`."""
+        return cls(name, Mailbox(name, capacity, overflow, books))
+
+    def enter(self, performer: Performer) -> int:
+        """Let an incarnation play; return its number. A stop that was asked for before reaches it."""
+        self.performer = performer
+        self.incarnation += 1
+        self.state = "starting"
+        if self._stop_request is not None:
+            grace, drain = self._stop_request
+            performer.request_stop(grace, drain=drain)
+        return self.incarnation
+
+    def leave(self, state: State) -> None:
+        """Note that the incarnation is over and the slot waits in `state`."""
+        self.performer = None
+        self.state = state
+        self._stop_request = None
+        waiters, self._exit_waiters = self._exit_waiters, []
+        for waiter in waiters:
+            waiter.set()
+
+    def request_stop(self, grace: float, *, drain: bool = False) -> None:
+        """Ask the actor to end within `grace` seconds. Asking twice shortens the grace at most."""
+        if self.down is not None:
+            return
+        self._stop_request = (grace, drain)
+        if self.performer is not None:
+            self.performer.request_stop(grace, drain=drain)
+        if self.on_stop_request is not None:
+            self.on_stop_request(grace)
+
+    def close(self, exit_: Exit) -> None:
+        """End for good: turn away what is queued and tell the watchers."""
+        self.leave("ended")
+        self.down = Down(self.name, exit_.reason, exit_.error, self.incarnation)
+        self.mailbox.close()
+        self.mailbox.books.close_tally(self.mailbox.tally)
+        watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            watcher(self.down)
+
+    def watch(self, watcher: Callable[[Down], object]) -> Callable[[], None]:
+        """Call `watcher` once, when the actor has ended for good; at once if it has. Return how to stop watching."""
+        if self.down is not None:
+            watcher(self.down)
+            return _nothing
+        self._watchers.append(watcher)
+
+        def forget() -> None:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+        return forget
+
+    async def wait_exit(self) -> None:
+        """Wait until the incarnation that plays, or is about to, is over."""
+        if self.down is not None:
+            await trio.lowlevel.checkpoint()
+            return
+        event = trio.Event()
+        self._exit_waiters.append(event)
+        await event.wait()
+
+    async def wait_down(self) -> Down:
+        """Wait until the actor has ended for good."""
+        ended = trio.Event()
+        forget = self.watch(lambda _down: ended.set())
+        try:
+            await ended.wait()
+        finally:
+            forget()
+        assert self.down is not None  # noqa: S101  # the event is set by close, after down
+        return self.down
+
+    def statistics(self) -> ActorStatistics:
+        """Return a snapshot. Answered at once, whatever the actor is doing."""
+        activities = () if self.performer is None else self.performer.activities()
+        return ActorStatistics(
+            name=self.name,
+            state=self.state,
+            incarnation=self.incarnation,
+            depth=self.mailbox.depth,
+            capacity=self.mailbox.capacity,
+            running=tuple(
+                RunningOp(
+                    activity.op,
+                    activity.since,
+                    tuple(sorted(b.label for b in (w.blocker for w in activity.waits) if b is not None)),
+                )
+                for activity in activities
+            ),
+            parked=0 if self.performer is None else self.performer.parked_count,
+            messages=self.mailbox.tally.snapshot(),
+        )
+
+
+def _nothing() -> None:
+    """Forget nothing: the watcher was called already."""
