@@ -1,54 +1,33 @@
-"""Reading Fountain, the plain-text markup for screenplays, by its published rules (fountain.io/syntax).
+"""Reading a Fountain screenplay: its title page, its scenes, and the door that refuses what is no script.
 
-The script is walked line by line. What a line is depends on its first character (`.` `!` `@` `>` `~` `#`
-`=` force an element), on whether an empty line stands before it, and on its letters: a heading begins with
-INT, EXT, EST, INT/EXT or I/E; a cue is a line in capitals with a line under it; a transition is a line in
-capitals that ends in "TO:". Everything else is action, so every text is some screenplay and nothing is
-refused here.
-
-Three readings are more lenient than the rules, so that less of a real script is lost: a heading counts
-without an empty line under it, a transition likewise, and a title page is one only if every line of it is
-`Key: value` or an indented value and one of its keys is a usual one, so that a script beginning "FADE IN:"
-keeps its first line.
+A title page is one only if every line of it is `Key: value` or an indented value, and one of its keys is a usual
+one, so that a script that begins "FADE IN:" keeps its first line.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 import attrs
 
+from actors.coverage.blocks import Heading, blocks, lines_of
 from actors.coverage.markup import plain, without_comments
-from actors.coverage.screenplay import (
-    Action,
-    Dialogue,
-    Element,
-    Lyrics,
-    Outline,
-    PageBreak,
-    Scene,
-    Screenplay,
-    Synopsis,
-    Transition,
-)
+from actors.coverage.screenplay import Element, Scene, Screenplay
+from actors.errors import InputError
 
 _USUAL_KEYS = frozenset(
     {"title", "credit", "author", "authors", "source", "notes", "draft date", "date", "copyright", "contact"}
 )
 _KEY = re.compile(r"(?P<key>[^\s:][^:]*):(?P<value>.*)")
-_HEADING = re.compile(r"(?:INT\.?/EXT|EXT\.?/INT|I/E|E/I|INT|EXT|EST)[.\s]", re.IGNORECASE)
-_LABEL = re.compile(r"#(?P<label>[\w.\-]+)#$")
-_PAGE_BREAK = re.compile(r"={3,}$")
-_EXTENSION = re.compile(r"\(([^()]*)\)?")
-_FORCING = tuple("!>~#=")
-_SPEECH_GOES_ON = "  "
-
-
-@attrs.frozen
-class _Heading:
-    text: str
-    label: str
+_KNOWN_FORMATS = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive or a word processor's file"),
+    (b"<?xml", "XML, perhaps a Final Draft file"),
+    (b"{\\rtf", "rich text"),
+)
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def parse(text: str) -> Screenplay:
@@ -62,7 +41,7 @@ def parse(text: str) -> Screenplay:
         The screenplay. The sources of its stretches, joined, are the body as typed, without comments and
         without empty lines at its top.
     """
-    lines = _lines(without_comments(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")))
+    lines = lines_of(without_comments(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")))
     title_page, body = _split_title_page(lines)
     stretches = tuple(_scenes(body))
     has_opening = bool(stretches) and stretches[0].number == 0
@@ -75,10 +54,44 @@ def parse(text: str) -> Screenplay:
     )
 
 
-def _lines(text: str) -> list[str]:
-    """Split at line feeds alone; `str.splitlines` would also split at characters that print inside a line."""
-    lines = text.split("\n")
-    return [line + "\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]
+def load(data: bytes, name: str) -> Screenplay:
+    """Read a script file.
+
+    Args:
+        data: the file's bytes: UTF-8, with or without a byte order mark, or UTF-16 with one.
+        name: the file's name, used in errors and, without its ending, as the title of a script that has none.
+
+    Raises:
+        InputError: the file is empty, not text, of a known other format, or has no scene; the text is one
+            line.
+    """
+    text = _decoded(data, name)
+    if not text.strip("\ufeff \t\r\n\f\v"):
+        raise InputError(f"{name} holds only white space")
+    screenplay = parse(text)
+    if not screenplay.scenes:
+        raise InputError(f"{name} has no scene heading, such as 'INT. KITCHEN - DAY'")
+    if "title" in screenplay.title_page:
+        return screenplay
+    return attrs.evolve(screenplay, title=PurePath(name).stem or screenplay.title)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    if not data:
+        raise InputError(f"{name} is empty")
+    for start, kind in _KNOWN_FORMATS:
+        if data.startswith(start):
+            raise InputError(f"{name} is {kind}; export it as Fountain or plain text")
+    encoding = "utf-16" if data.startswith(_UTF16_MARKS) else "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as wrong:
+        raise InputError(
+            f"{name} is not {encoding.upper()} text: it cannot be decoded at byte {wrong.start}"
+        ) from wrong
+    if "\0" in text:
+        raise InputError(f"{name} is not text: it holds a NUL at character {text.index(chr(0))}")
+    return text
 
 
 def _one_line(value: str) -> str:
@@ -112,10 +125,10 @@ def _skip_empty(lines: Sequence[str], at: int) -> int:
 
 def _scenes(lines: Sequence[str]) -> Iterator[Scene]:
     number, start = 0, 0
-    heading = _Heading("", "")
+    heading = Heading("", "")
     elements: list[Element] = []
-    for at, block in _blocks(lines):
-        if not isinstance(block, _Heading):
+    for at, block in blocks(lines):
+        if not isinstance(block, Heading):
             elements.append(block)
             continue
         if at > 0:
@@ -125,107 +138,5 @@ def _scenes(lines: Sequence[str]) -> Iterator[Scene]:
         yield _scene(number, heading, elements, lines[start:])
 
 
-def _scene(number: int, heading: _Heading, elements: Sequence[Element], lines: Sequence[str]) -> Scene:
+def _scene(number: int, heading: Heading, elements: Sequence[Element], lines: Sequence[str]) -> Scene:
     return Scene(number, heading.text, tuple(elements), "".join(lines), heading.label)
-
-
-def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, _Heading | Element]]:
-    """Yield each heading and element with the index of its first line."""
-    at, after_empty = 0, True
-    while at < len(lines):
-        if not lines[at].strip():
-            at, after_empty = at + 1, True
-            continue
-        block, end = _block(lines, at, after_empty=after_empty)
-        yield at, block
-        # What does not print leaves the page as if it stood between empty lines.
-        after_empty = isinstance(block, Outline | Synopsis | PageBreak)
-        at = end
-
-
-def _block(lines: Sequence[str], at: int, *, after_empty: bool) -> tuple[_Heading | Element, int]:
-    line = lines[at].strip()
-    match line[0]:
-        case "=" if _PAGE_BREAK.match(line):
-            return PageBreak(), at + 1
-        case "=":
-            return Synopsis(plain(line[1:].strip())), at + 1
-        case "#":
-            text = line.lstrip("#")
-            return Outline(len(line) - len(text), plain(text.strip())), at + 1
-        case ">" if line.endswith("<"):
-            return Action(plain(line[1:-1].strip()), centered=True), at + 1
-        case ">":
-            return Transition(plain(line[1:].strip())), at + 1
-        case "~":
-            return _lyrics(lines, at)
-        case "!":
-            return _action(lines, at)
-        case _:
-            return (_under_empty_line(lines, at) if after_empty else None) or _action(lines, at)
-
-
-def _under_empty_line(lines: Sequence[str], at: int) -> tuple[_Heading | Element, int] | None:
-    """Read what must stand under an empty line; None when the line is none of it."""
-    line = lines[at].strip()
-    if line[0] == "." and line[1:2].isalnum():
-        return _heading(line[1:]), at + 1
-    if _HEADING.match(line):
-        return _heading(line), at + 1
-    if line.endswith("TO:") and line.isupper():
-        return Transition(plain(line)), at + 1
-    return _dialogue(lines, at)
-
-
-def _heading(line: str) -> _Heading:
-    label = _LABEL.search(line)
-    text = line[: label.start()] if label else line
-    return _Heading(plain(text.strip()), label["label"] if label else "")
-
-
-def _dialogue(lines: Sequence[str], at: int) -> tuple[Dialogue, int] | None:
-    cue = plain(lines[at].strip())
-    dual = cue.endswith("^")
-    name, bracket, extensions = cue.removesuffix("^").removeprefix("@").partition("(")
-    speaker = _one_line(name)
-    is_cue = speaker.isupper() or bool(speaker and cue.startswith("@"))
-    if not is_cue or at + 1 == len(lines) or not lines[at + 1].strip():
-        return None
-    end = at + 1
-    while end < len(lines) and (lines[end].strip() or lines[end].rstrip("\n") == _SPEECH_GOES_ON):
-        end += 1
-    said, directions = _spoken(lines[at + 1 : end])
-    return Dialogue(speaker, said, directions, _extensions(bracket + extensions), dual), end
-
-
-def _extensions(brackets: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, _EXTENSION.findall(brackets))))
-
-
-def _spoken(lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    said: list[str] = []
-    directions: list[str] = []
-    for line in map(str.strip, lines):
-        if line.startswith("(") and line.endswith(")"):
-            directions.append(plain(line[1:-1].strip()))
-        else:
-            said.append(plain(line.removeprefix("~").strip()))
-    return "\n".join(said), tuple(filter(None, directions))
-
-
-def _lyrics(lines: Sequence[str], at: int) -> tuple[Lyrics, int]:
-    end = at
-    while end < len(lines) and lines[end].lstrip().startswith("~"):
-        end += 1
-    return Lyrics("\n".join(plain(line.strip()[1:].strip()) for line in lines[at:end])), end
-
-
-def _action(lines: Sequence[str], at: int) -> tuple[Action, int]:
-    """Read one paragraph; indents are the writer's and stay, a tab as four columns."""
-    end = at + 1
-    while end < len(lines) and lines[end].strip() and not lines[end].lstrip().startswith(_FORCING):
-        end += 1
-    first, *rest = (plain(line.expandtabs(4).rstrip()) for line in lines[at:end])
-    if first.lstrip().startswith("!"):
-        first = first.lstrip()[1:]
-    return Action("\n".join((first, *rest))), end
