@@ -111,9 +111,20 @@ async def test_a_clock_of_ones_own(asks_for_own):
 @pytest.mark.trio
 async def test_marked_by_hand(only_asks):
     await an_hour()
+
+
+@pytest.fixture(scope="module")
+def shared_clock():
+    return MockClock(autojump_threshold=0)
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+@pytest.mark.usefixtures("shared_clock")
+async def test_a_clock_shared_by_a_module(turn):
+    await an_hour()
 """
 
-WAYS = 11
+WAYS = 13
 
 NOTES_THE_ORDER = """
 import trio
