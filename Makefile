@@ -1,0 +1,99 @@
+# Everything runs in .venv, which each target brings up to date by itself from the versions in constraints.txt.
+# Needed on the machine: GNU make, bash, and Python 3.11 or later as $(PYTHON).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+WORKERS ?= 2
+ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One stamp for the package and one for each dependency group of pyproject.toml, so that a second run is instant.
+INSTALLED := $(VENV)/.installed
+TESTING := $(INSTALLED)-test
+CHECKING := $(INSTALLED)-check
+WRITING := $(INSTALLED)-docs
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing the package into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, $(PYTHON) is " + sys.version)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
+	@$(PIP) install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable .
+	@touch $@
+
+$(INSTALLED)-%: $(INSTALLED)
+	@echo "installing what $* needs into $(VENV)"
+	@$(PIP) install --quiet --constraint constraints.txt --group $*
+	@touch $@
+
+.PHONY: venv
+venv: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## make .venv with everything that development needs
+
+.PHONY: demo
+demo: $(INSTALLED) ## analyze an example screenplay while its model service is in trouble; offline
+	@mkdir -p out
+	$(BIN)/understudy analyze examples/the_last_reel.fountain --trouble --out out/analysis.json $(ARGS)
+
+# The report of coverage stands between pytest's last line and the end; the last line is said once more.
+.PHONY: test
+test: $(INSTALLED) $(TESTING) ## run the tests with branch coverage (ARGS="-k name", WORKERS=8)
+	@mkdir -p .make
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) $(ARGS) 2>&1 | tee .make/pytest.log
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	@tail -n 1 .make/pytest.log
+
+.PHONY: check
+check: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## lint, format, types, layers and the documentation, all strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+	$(BIN)/pytest -q tests/test_layers.py
+	$(BIN)/mkdocs --quiet build --strict
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure; prints one JSON object a line
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+.PHONY: docs
+docs: $(INSTALLED) $(WRITING) ## build the documentation into site/, warnings are errors
+	$(BIN)/mkdocs build --strict
+
+.PHONY: format
+format: $(INSTALLED) $(CHECKING) ## format the code and apply the linter's safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## remove what was built and measured; .venv stays
+	rm -rf .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov build dist out site
+
+# Pins what a fresh environment resolves to today: names and versions, for every platform (a constraint on a package
+# that a platform does not install has no effect there). Run it to move to newer versions, then `make check test`.
+.PHONY: constraints
+constraints: ## pin today's newest versions of all dependencies in constraints.txt
+	rm -rf .make/constraints
+	$(PYTHON) -m venv .make/constraints
+	.make/constraints/bin/python -m pip install --quiet --upgrade pip
+	.make/constraints/bin/python -m pip install --quiet . hatchling --group test --group check --group docs
+	@echo '# Written by `make constraints`: the versions that development and the gate use.' > constraints.txt
+	.make/constraints/bin/python -m pip freeze --all --exclude understudy --exclude setuptools >> constraints.txt
+	@! grep -n '@\|://' constraints.txt
+	rm -rf .make/constraints
