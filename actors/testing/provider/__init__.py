@@ -1,0 +1,69 @@
+"""A simulated provider of the Messages API: real limits, real errors, no model and no bill.
+
+`SimulatedProvider` is what a test holds; `serve` puts it behind real sockets. It enforces its limits by
+rules of its own, apart from the runtime's, so that it can be the judge of them.
+"""
+
+from __future__ import annotations
+
+from actors.testing.provider.catalogue import DEFAULT_MODELS, Model, ServedModel, echo
+from actors.testing.provider.core import EPOCH, ProviderCore
+from actors.testing.provider.exchange import Exchange
+from actors.testing.provider.faults import (
+    Fault,
+    cut_off,
+    hang,
+    malformed,
+    outage,
+    overload,
+    rate_limited,
+    reset,
+    server_error,
+    slow,
+    spend_cap,
+)
+from actors.testing.provider.http_server import serve
+from actors.testing.provider.in_process import InProcessTransport
+from actors.testing.provider.latency import INSTANT, Latency
+from actors.testing.provider.limits import MODES, Mode, ProviderLimits
+from actors.testing.provider.message_request import message_request
+from actors.testing.provider.pool import PeakUsage
+from actors.testing.provider.record import ProviderRecord, ProviderStatistics
+from actors.testing.provider.simulated import SimulatedProvider
+from actors.testing.provider.tokens import count_input_tokens, count_tokens, truncate
+
+__all__ = [
+    "DEFAULT_MODELS",
+    "EPOCH",
+    "INSTANT",
+    "MODES",
+    "Exchange",
+    "Fault",
+    "InProcessTransport",
+    "Latency",
+    "Mode",
+    "Model",
+    "PeakUsage",
+    "ProviderCore",
+    "ProviderLimits",
+    "ProviderRecord",
+    "ProviderStatistics",
+    "ServedModel",
+    "SimulatedProvider",
+    "count_input_tokens",
+    "count_tokens",
+    "cut_off",
+    "echo",
+    "hang",
+    "malformed",
+    "message_request",
+    "outage",
+    "overload",
+    "rate_limited",
+    "reset",
+    "serve",
+    "server_error",
+    "slow",
+    "spend_cap",
+    "truncate",
+]

@@ -1,0 +1,59 @@
+"""The rate limit headers of a response, in the dialect of the Anthropic API."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from actors.testing.provider.limits import Dimension
+from actors.testing.provider.pool import Pool
+
+ROUNDED_TO = 1_000
+"""Tokens. The API reports remaining tokens to the nearest thousand."""
+
+PREFIX = "anthropic-ratelimit"
+
+
+def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]:
+    """Return limit, remaining and reset of requests, tokens, input tokens and output tokens.
+
+    "tokens" is input and output together: the sum of both limits and of both remainders, and the later reset.
+
+    Args:
+        pool: what the request counted against.
+        now: the instant of the response.
+        wall_clock: what `now` is in Unix time, seconds.
+    """
+    requests_left = max(0, pool.remaining(now, "requests"))
+    input_left = _rounded(pool, now, "input_tokens")
+    output_left = _rounded(pool, now, "output_tokens")
+    later = max(pool.full_at(now, "input_tokens"), pool.full_at(now, "output_tokens"))
+    rows = (
+        ("requests", pool.limit("requests"), requests_left, pool.full_at(now, "requests")),
+        ("tokens", pool.limit("input_tokens") + pool.limit("output_tokens"), input_left + output_left, later),
+        ("input-tokens", pool.limit("input_tokens"), input_left, pool.full_at(now, "input_tokens")),
+        ("output-tokens", pool.limit("output_tokens"), output_left, pool.full_at(now, "output_tokens")),
+    )
+    return {
+        f"{PREFIX}-{name}-{field}": value
+        for name, limit, left, full_at in rows
+        for field, value in (
+            ("limit", str(limit)),
+            ("remaining", str(left)),
+            ("reset", rfc3339(wall_clock + full_at - now)),
+        )
+    }
+
+
+def rfc3339(unix_time: float) -> str:
+    """Return a Unix time as RFC 3339 in UTC, rounded up to the second: a reset is never announced too early.
+
+    >>> rfc3339(0.25)
+    '1970-01-01T00:00:01Z'
+    """
+    return datetime.fromtimestamp(math.ceil(unix_time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _rounded(pool: Pool, now: float, dimension: Dimension) -> int:
+    left = max(0, pool.remaining(now, dimension))
+    return min(pool.limit(dimension), (left + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO)
