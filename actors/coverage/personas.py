@@ -97,9 +97,9 @@ says. Each scene begins with a mark such as [scene 12]; [scene 12, continued] is
 earlier section, and [opening] is what stands before the first scene. Claim nothing that the text does not show, and
 name the scene that shows it.
 
-Marks run from 1 (poor) to 10 (outstanding). Your overall mark is (premise x {weights.premise} + structure x
-{weights.structure} + character x {weights.character} + dialogue x {weights.dialogue}) / {weights.total}. From \
-{float(RECOMMEND_FROM)} it is "recommend", from {float(CONSIDER_FROM)} "consider", else "pass"."""
+Marks run from 1 (poor) to 10 (outstanding). Your overall mark is (premise x {weights.premise} + \
+structure x {weights.structure} + character x {weights.character} + dialogue x {weights.dialogue}) / {weights.total}.
+From {float(RECOMMEND_FROM)} the verdict is "recommend", from {float(CONSIDER_FROM)} "consider", else "pass"."""
 
 
 def section_prompt(persona: Persona, title: str, section: Section) -> str:

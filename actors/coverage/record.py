@@ -151,10 +151,10 @@ class _Check:
         return self._fault(path, f"a whole number from {bounds.start} to {bounds.stop - 1}", value, instead=0)
 
     def entries(self, path: str, value: object, most: int) -> Sequence[object]:
-        entries = cast("list[object]", value) if isinstance(value, list) else []
+        entries = _as_list(value)
         if 1 <= len(entries) <= most:
             return entries
-        return self._fault(path, f"a list of 1 to {most} entries", cast("object", value), instead=[])
+        return self._fault(path, f"a list of 1 to {most} entries", value, instead=[])
 
     def fields(self, path: str, value: object) -> Mapping[str, object] | None:
         if isinstance(value, dict):
@@ -199,17 +199,22 @@ class _Check:
         return instead
 
 
+def _as_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
 def _printable(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _kind(value: object) -> str:
     """Say what was found without saying what it says."""
+    entries = _as_list(value)
     match value:
         case str():
             return f"a string of {len(_printable(value))}"
         case list():
-            return f"a list of {len(cast('list[object]', value))}"
+            return f"a list of {len(entries)}"
         case dict():
             return "an object"
         case bool() | None:
