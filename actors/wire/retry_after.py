@@ -63,7 +63,7 @@ def _until(text: str | None, server_date: str | None, now_wall: datetime | None)
 def _http_date(text: str | None) -> datetime | None:
     try:
         moment = None if text is None else email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser of mail dates lets through
+    except (ValueError, OverflowError):  # not a date; a date with a zone of ten digits
         return None
     # "-0000" is read as a date without a zone; an HTTP-date is in GMT whatever it says.
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -74,6 +74,13 @@ def test_a_date_in_the_past_is_none() -> None:
     assert asked(NOON, retry_after="Mon, 04 May 2026 11:59:59 GMT") is None
 
 
+@pytest.mark.parametrize(
+    "date", ["tomorrow", "Mon, 04 May 2026 12:61:00 GMT", "04 May 2026 12:01:30 +9999999999"]
+)
+def test_a_date_that_makes_no_sense_is_none(date: str) -> None:
+    assert asked(NOON, retry_after=date) is None
+
+
 def test_a_date_without_a_zone_is_in_gmt() -> None:
     assert asked(NOON, retry_after="Mon, 04 May 2026 12:01:30 -0000") == 90.0
 
