@@ -19,7 +19,14 @@ def outline(value: object) -> str:
     if value is None or isinstance(value, bool | int | float | enum.Enum):
         return str(value)
     kind = type(value).__name__
-    size = len(value) if isinstance(value, Sized) else None
+    size = _size(value)
     if isinstance(value, tuple) and size is not None and size <= _SHOWN:
         return f"({', '.join(outline(item) for item in cast('tuple[object, ...]', value))})"
     return f"<{kind}>" if size is None else f"<{kind} of {size}>"
+
+
+def _size(value: object) -> int | None:
+    try:
+        return len(value) if isinstance(value, Sized) else None
+    except Exception:  # noqa: BLE001  # whatever a foreign __len__ raises: an error message must not fail over it
+        return None
