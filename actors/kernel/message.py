@@ -106,24 +106,15 @@ class StreamMessage(_AnyMessage, Generic[ActorT_contra, ItemT_co]):
 
 def _message_class(spec: OpSpec, owner: type[Any]) -> type[Any]:
     """Make the frozen message class of one op from its signature."""
-    signature = inspect.signature(spec.function)
     fields: dict[str, Any] = {}
     positional: list[str] = []
     keyword: list[str] = []
-    for parameter in list(signature.parameters.values())[1:]:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise TypeError(
-                f"op {owner.__name__}.{spec.name}: parameter {parameter} has no name a message could carry;"
-                " use plain or keyword-only parameters"
-            )
+    for parameter in _parameters(spec.function):
         is_keyword = parameter.kind is parameter.KEYWORD_ONLY
         (keyword if is_keyword else positional).append(parameter.name)
         default = attrs.NOTHING if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = attrs.field(default=default, kw_only=is_keyword, alias=parameter.name)
     base: type[Any] = StreamMessage if spec.kind == "stream" else Message
-    taken = sorted(set(fields) & set(dir(base)))
-    if taken:
-        raise TypeError(f"op {owner.__name__}.{spec.name}: a parameter cannot be named {taken[0]!r}")
     made: Any = attrs.make_class(
         spec.name, fields, bases=(base,), frozen=True, slots=True, repr=False, collect_by_mro=True
     )
@@ -135,6 +126,26 @@ def _message_class(spec: OpSpec, owner: type[Any]) -> type[Any]:
     made.__qualname__ = f"{owner.__qualname__}.{spec.name}"
     made.__doc__ = spec.function.__doc__
     return cast("type[Any]", made)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters a message carries: all but `self`."""
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+def _check_parameters(function: Callable[..., Any]) -> None:
+    """Refuse parameters that cannot be fields of a message.
+
+    Here and not in `__set_name__`, whose errors Python 3.11 hides inside a RuntimeError.
+    """
+    for parameter in _parameters(function):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise TypeError(
+                f"op {function.__name__!r}: parameter {parameter} has no name a message could carry;"
+                " use plain or keyword-only parameters"
+            )
+        if hasattr(_AnyMessage, parameter.name):
+            raise TypeError(f"op {function.__name__!r}: a parameter cannot be named {parameter.name!r}")
 
 
 class _Descriptor:
@@ -150,6 +161,11 @@ class _Descriptor:
         if name != self.spec.name:
             self.spec = attrs.evolve(self.spec, name=name)
         self._message = _message_class(self.spec, owner)
+
+    @property
+    def __closure__(self) -> tuple[Any, ...] | None:
+        """The function's cells: `attrs.define` looks here to make `super()` work in the class it makes anew."""
+        return self.spec.function.__closure__
 
     def _get(self, instance: object) -> Any:
         return self.message_class if instance is None else self.spec.function.__get__(instance)
@@ -254,11 +270,8 @@ def op(
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        kind: Kind = "sync"
-        if inspect.isasyncgenfunction(function):
-            kind = "stream"
-        elif inspect.iscoroutinefunction(function):
-            kind = "async"
+        kind = _kind(function)
+        _check_parameters(function)
         if kind != "async" and (concurrent or on_abandon != "cancel"):
             raise TypeError(
                 f"op {function.__name__!r}: concurrent and on_abandon are for async def operations"
@@ -273,19 +286,39 @@ def op(
     return decorate if function is None else decorate(function)
 
 
+def _kind(function: object) -> Kind:
+    if inspect.isasyncgenfunction(function):
+        return "stream"
+    return "async" if inspect.iscoroutinefunction(function) else "sync"
+
+
 def op_table(actor_type: type[Any]) -> Mapping[type[Any], OpSpec]:
     """Return what `actor_type` runs for each message class it understands, those of its bases included.
 
-    A subclass that overrides an op, with or without `@op`, gets the base's messages as well.
+    A subclass that overrides an op, with or without `@op`, gets the base's messages as well. Without `@op` the
+    options of the nearest op above hold on.
+
+    Raises:
+        TypeError: a stream is overridden by something else or the other way round, which no asker of the base
+            could receive, or an op is overridden by what cannot be called.
     """
     table: dict[type[Any], OpSpec] = {}
+    nearest: dict[str, OpSpec] = {}
     for base in actor_type.__mro__:
         for name, found in vars(base).items():
-            if not isinstance(found, _Descriptor):
-                continue
-            current = inspect.getattr_static(actor_type, name)
-            if isinstance(current, _Descriptor):
-                table[found.message_class] = current.spec
-            else:
-                table[found.message_class] = attrs.evolve(found.spec, function=current)
+            if isinstance(found, _Descriptor):
+                spec = _in_force(actor_type, name, nearest.setdefault(name, found.spec))
+                if (spec.kind == "stream") != (found.spec.kind == "stream"):
+                    raise TypeError(f"{actor_type.__name__}.{name}: only a stream can stand in for a stream")
+                table[found.message_class] = spec
     return table
+
+
+def _in_force(actor_type: type[Any], name: str, nearest: OpSpec) -> OpSpec:
+    """Return what `actor_type` runs under `name`; an override without `@op` takes its options from `nearest`."""
+    current = inspect.getattr_static(actor_type, name)
+    if isinstance(current, _Descriptor):
+        return current.spec
+    if not callable(current):
+        raise TypeError(f"{actor_type.__name__}.{name}: an op cannot be overridden by {current!r}")
+    return attrs.evolve(nearest, function=current, kind=_kind(current))
