@@ -55,12 +55,12 @@ def joined(pieces: Iterable[Piece]) -> str:
 def unmarked(text: str) -> tuple[Piece, ...]:
     """Read back what `joined` wrote, in order; text before the first mark is left out."""
     found = list(_MARK.finditer(text))
-    ends = [mark.start() for mark in found[1:]] + [len(text)]
+    borders = [*(mark.start() for mark in found), len(text)]
     return tuple(
         Piece(
             scene=int(mark["number"] or 0),
             source=_SHIELDED.sub(r"\1", text[mark.end() : end]),
             continued=mark["continued"] is not None,
         )
-        for mark, end in zip(found, ends, strict=True)
+        for mark, end in zip(found, borders[1:], strict=True)
     )

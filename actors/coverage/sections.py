@@ -133,7 +133,8 @@ def _atoms(
     text: str, room: int, estimate: Callable[[str], int], cuts: Sequence[re.Pattern[str]]
 ) -> Iterator[tuple[str, int]]:
     """Yield consecutive parts and their costs, cut only as finely as each place needs to fit the room."""
-    cost = estimate(text)
+    # Inside a word a cut can hide a line that looks like a mark; each part pays for the backslash it would get.
+    cost = estimate(text if cuts else f"\\{text}")
     if cost <= room or len(text) == 1:
         yield text, cost
         return
