@@ -73,6 +73,13 @@ class Envelope:
         """Whether nobody waits for an answer."""
         return self.reply is None and self.feed is None
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether there was an asker or a consumer, and it has gone."""
+        if self.reply is not None:
+            return self.reply.is_abandoned
+        return self.feed is not None and self.feed.is_left
+
     def abandon(self) -> None:
         """Note that the asker has gone: at once if it is still queued, through the actor if it is being served."""
         if self.fate is not None:

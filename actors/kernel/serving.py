@@ -61,18 +61,20 @@ class Server:
             return None  # its asker has gone: skipped before it costs anything
         message: object = envelope.message
         spec = self.actor.__ops__.get(type(message))
-        if spec is None:
+        if spec is None or (spec.kind == "stream" and envelope.feed is None):
             self._misaddressed(envelope)
         elif envelope.deadline != math.inf and envelope.deadline <= trio.current_time():
             self._expire_queued(envelope)
         elif spec.kind == "sync":
             self._call(envelope, spec)
         elif spec.kind == "stream":
-            self.start_child(lambda: self._produce(envelope, spec))
+            activity, scope = self._enter(envelope, spec)
+            self.start_child(lambda: self._produce(envelope, spec, activity, scope))
         elif spec.concurrent:
-            self.start_child(lambda: self._run(envelope, spec))
+            activity, scope = self._enter(envelope, spec)
+            self.start_child(lambda: self._run(envelope, spec, activity, scope))
         else:
-            return self._run(envelope, spec, holds=True)
+            return self._run(envelope, spec, *self._enter(envelope, spec), holds=True)
         return None
 
     def interrupt_parked(self, cause: BaseException | None) -> None:
@@ -96,17 +98,25 @@ class Server:
             else:
                 self._answer(envelope, spec, value)
 
-    async def _run(self, envelope: Envelope, spec: OpSpec, *, holds: bool = False) -> None:
-        finishes = spec.on_abandon == "finish"
-        scope = trio.CancelScope(deadline=math.inf if finishes else envelope.deadline)
-        envelope.on_abandon = _ignore if finishes else scope.cancel
-        activity = self._enter(envelope, spec)
+    async def _run(
+        self,
+        envelope: Envelope,
+        spec: OpSpec,
+        activity: Activity,
+        scope: trio.CancelScope,
+        *,
+        holds: bool = False,
+    ) -> None:
         if holds:
             self.mailbox.holder = activity
         token = current_activity.set(activity)
         value: Any = None
         try:
             with scope:
+                if not holds:
+                    await trio.lowlevel.checkpoint_if_cancelled()  # the asker or the actor may be gone by now
+                if spec.on_abandon == "finish":
+                    envelope.on_abandon = _ignore
                 value = await envelope.message.apply(spec.function, self.actor)
         except spec.raises as error:
             self._failed(envelope, error)
@@ -123,17 +133,15 @@ class Server:
             if holds:
                 self.mailbox.holder = None
 
-    async def _produce(self, envelope: Envelope, spec: OpSpec) -> None:
+    async def _produce(
+        self, envelope: Envelope, spec: OpSpec, activity: Activity, scope: trio.CancelScope
+    ) -> None:
         feed = envelope.feed
-        if feed is None:  # a stream message that was told: no type checker was asked
-            self._misaddressed(envelope)
-            return
-        scope = trio.CancelScope(deadline=envelope.deadline)
-        envelope.on_abandon = scope.cancel
-        activity = self._enter(envelope, spec)
+        assert feed is not None  # noqa: S101  # `begin` has seen to it
         current_activity.set(activity)
         try:
             with scope:
+                await trio.lowlevel.checkpoint_if_cancelled()  # the consumer or the actor may be gone by now
                 async with aclosing(envelope.message.apply(spec.function, self.actor)) as items:
                     async for item in items:
                         await feed.put(item)
@@ -145,16 +153,19 @@ class Server:
             if scope.cancelled_caught:
                 self._cut_short(envelope)
             else:
-                envelope.settle(Fate.HANDLED)
+                envelope.settle(envelope.departure() if feed.is_left else Fate.HANDLED)
                 feed.end()
         finally:
             self.activities.pop(activity, None)
 
-    def _enter(self, envelope: Envelope, spec: OpSpec) -> Activity:
+    def _enter(self, envelope: Envelope, spec: OpSpec) -> tuple[Activity, trio.CancelScope]:
+        """Note that an op begins: from here on it can be seen, waited for and abandoned, its task started or not."""
         activity = Activity(self.mailbox.name, spec.name, trio.current_time())
         self.activities[activity] = None
         envelope.serving = activity
-        return activity
+        scope = trio.CancelScope(deadline=math.inf if spec.on_abandon == "finish" else envelope.deadline)
+        envelope.on_abandon = scope.cancel
+        return activity, scope
 
     # deferred answers
 
@@ -207,7 +218,7 @@ class Server:
         if envelope.is_tell:
             envelope.settle(Fate.FAILED, "nobody waits for its error", error)
             return True
-        if envelope.reply is not None and envelope.reply.is_abandoned:
+        if envelope.is_abandoned:
             envelope.settle(envelope.departure())
             return False
         envelope.refuse(error, Fate.FAILED)

@@ -17,11 +17,12 @@ T = TypeVar("T")
 class Feed(Generic[T]):
     """The producer's end, carried in the envelope."""
 
-    __slots__ = ("_error", "_receive", "_send")
+    __slots__ = ("_error", "_receive", "_send", "is_left")
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[T](0)
         self._error: BaseException | None = None
+        self.is_left = False
 
     async def put(self, item: T) -> None:
         """Hand over one item; wait until it is taken."""
@@ -46,6 +47,7 @@ class Feed(Generic[T]):
 
     def leave(self) -> None:
         """Take nothing more."""
+        self.is_left = True
         self._receive.close()
 
 

@@ -184,7 +184,7 @@ def test_a_parameter_named_like_a_part_of_the_message_is_refused() -> None:
 
 def test_options_that_do_not_fit_the_function_are_refused() -> None:
     def plain(self: object) -> None: ...
-    async def items(self: object) -> AsyncIterator[int]:
+    async def items(_self: object) -> AsyncIterator[int]:
         yield 1
 
     loose = untyped(op)
