@@ -19,6 +19,9 @@ import attrs
 LONGEST_SHOWN = 60
 """Characters of a wrong value an error repeats: enough to find it, too few to flood a terminal."""
 
+LONGEST_NUMBER = 64
+"""Bits of a whole number that an error repeats: beyond any setting, and Python writes out only so many digits."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _KEY = re.compile(r"[!-~]+")  # what an HTTP header value carries unharmed: visible ASCII
 
@@ -124,7 +127,7 @@ def shown(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case int() if value.bit_length() > 64:  # noqa: PLR2004 - longer than any setting, and repr has a limit
+        case int() if value.bit_length() > LONGEST_NUMBER:
             return f"a whole number of {value.bit_length()} bits"
         case int() | float():
             return repr(value)
@@ -151,8 +154,10 @@ def _field(
 
 def _float_of_int(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
-        # A float cannot hold every whole number; one this large is no length of time either.
-        return float(value) if value.bit_length() <= 64 else math.copysign(math.inf, value)  # noqa: PLR2004
+        # A float cannot hold every whole number; one that large is no length of time either.
+        if value.bit_length() > LONGEST_NUMBER:
+            return math.inf if value > 0 else -math.inf
+        return float(value)
     return value
 
 

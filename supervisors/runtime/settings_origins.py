@@ -108,7 +108,8 @@ def _parsed(text: str, origin: str) -> dict[str, object]:
     except tomllib.TOMLDecodeError as error:
         reason = re.sub(r"\(at line (\d+), column (\d+)\)", r"in line \1, column \2", str(error))
         reason = reason.replace("(at end of document)", f"in line {text.count(chr(10)) + 1}, the last one")
-        raise SettingsError((f"{origin}: is not TOML: {reason[:1].lower()}{reason[1:]}",)) from error
+        # The cause holds the whole document, and that may hold a key.
+        raise SettingsError((f"{origin}: is not TOML: {reason[:1].lower()}{reason[1:]}",)) from None
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, a thousand brackets
         raise SettingsError((f"{origin}: is not usable TOML: {type(error).__name__.lower()}",)) from error
 

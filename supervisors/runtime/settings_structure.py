@@ -67,7 +67,7 @@ def structure(cls: type[T], given: Iterable[Given]) -> T:
         return _converter(cls).structure(content, cls)
     except ClassValidationError as error:
         problems = tuple(_Problems(cls, origins).lines(error))
-        # The chain would lead to the values themselves, secrets among them.
+        # The lines say it all, and the causes hold the values, a key among them.
         raise SettingsError(problems) from None
 
 

@@ -496,6 +496,8 @@ async def large(screenplay, settings, *, observer, trouble=False, seed=0):
     failures = {f"reader{n}": ReaderFailure("CallFailed", "no " * 200) for n in range(300)}
     return Analysis("T", 1, 1, {}, failures, {})
 
+if sys.argv[1] == "help":
+    sys.exit(main(["--help"]))
 sys.exit(main(["analyze", sys.argv[2], "--quiet"], run_analysis=globals()[sys.argv[1]]))
 """
 
@@ -507,6 +509,8 @@ def start(kind: str, script: str, stdout: int | None = None) -> subprocess.Popen
         stderr=subprocess.PIPE,
         encoding="utf-8",
         stdout=stdout,
+        # Buffered, as users have it: what a failed flush leaves behind comes up again at the interpreter's end.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     )
 
 
@@ -542,10 +546,11 @@ def test_a_second_ctrl_c_ends_a_clean_up_that_hangs(script: str) -> None:
     assert process.returncode == 130
 
 
-def test_a_closed_pipe_ends_it_without_a_word(script: str) -> None:
+@pytest.mark.parametrize("kind", ["large", "help"])
+def test_a_closed_pipe_ends_it_without_a_word(script: str, kind: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with start("large", script, stdout=writing) as process:
+    with start(kind, script, stdout=writing) as process:
         os.close(writing)
         _out, err = process.communicate(timeout=30)
 
@@ -553,8 +558,9 @@ def test_a_closed_pipe_ends_it_without_a_word(script: str) -> None:
     assert process.returncode == 141
 
 
-def test_standard_output_on_a_full_disk_is_one_line(script: str) -> None:
-    with Path("/dev/full").open("w") as full, start("large", script, stdout=full.fileno()) as process:
+@pytest.mark.parametrize("kind", ["large", "help"])
+def test_standard_output_on_a_full_disk_is_one_line(script: str, kind: str) -> None:
+    with Path("/dev/full").open("w") as full, start(kind, script, stdout=full.fileno()) as process:
         _out, err = process.communicate(timeout=30)
 
     assert err == "understudy: standard output: no space left on device\n"
