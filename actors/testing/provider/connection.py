@@ -54,14 +54,12 @@ class Connection:
     )
 
     async def converse(self) -> None:
-        """Serve one exchange after the other until either side ends the connection."""
+        """Serve one exchange after the other until either side ends it; closing the stream is the caller's."""
         try:
             while await self._serve_one():
                 self._http.start_next_cycle()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # The client has gone: there is nobody left to tell.
-        finally:
-            await trio.aclose_forcefully(self.stream)
 
     async def _serve_one(self) -> bool:
         """Serve one request and return whether the connection may carry another."""
@@ -105,9 +103,8 @@ class Connection:
     async def _client_stays_until(self, instant: float) -> bool:
         with trio.move_on_at(instant):
             while received := await self.stream.receive_some():
-                self._http.receive_data(
-                    received
-                )  # The next request, sent ahead of its time: kept for its turn.
+                # The next request, sent ahead of its time: kept for its turn.
+                self._http.receive_data(received)
             return False
         return True
 

@@ -81,6 +81,13 @@ def test_an_answer_is_cut_at_max_tokens_and_says_so() -> None:
     assert body["usage"]["output_tokens"] == 2
 
 
+def test_half_a_character_comes_back_as_a_question_mark() -> None:
+    core = ProviderCore()
+    request = message_request("?")
+    exchange = core.arrive(attrs.evolve(request, body=request.body.replace(b"?", b"\\ud800")), 0.0)
+    assert json.loads(exchange.body)["content"][0]["text"] == "claude-opus-5 heard: ?"
+
+
 def test_an_answer_of_exactly_max_tokens_ends_by_itself() -> None:
     _, response = ask_at(make_core(answer="Cut to t"), 0.0, max_tokens=2)
     assert json.loads(response.body)["stop_reason"] == "end_turn"

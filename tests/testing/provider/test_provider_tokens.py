@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.testing.provider.tokens import count_input_tokens, count_tokens, text_of, truncate
@@ -30,6 +30,7 @@ def test_tokens_follow_the_written_rule(text: str, tokens: int) -> None:
     assert count_tokens(text) == tokens
 
 
+@example("剧本", 1)
 @given(st.text(alphabet=st.characters(codec=None)), st.integers(0, 40))
 def test_truncation_gives_the_longest_beginning_that_fits(text: str, max_tokens: int) -> None:
     kept = truncate(text, max_tokens)
