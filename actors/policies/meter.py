@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
 
 import attrs
 
@@ -30,57 +31,63 @@ class Unknown(enum.Enum):
 class ExpiringSum:
     """A sum whose parts leave at known instants: a row of candles, and the light they give together.
 
-    The parts stand in the order in which they leave, each beside the running total up to it, so both
-    questions are a binary search: what has left by an instant, and by which instant a given amount has
-    left. A deque has no fast middle, hence two lists and a `_first` that moves on. Whatever the length of
-    the history, a part costs O(1) to add in order and O(1), spread over all, to drop; a question costs
-    O(log n) of the parts present. A part that leaves earlier than some present ones is put in its place,
-    which costs one step for each of these: the calls that were sent later and settled sooner, on average no
-    more than there are calls under way.
+    The parts stand in the order in which they leave, so what has left by an instant is a binary search, and so
+    is the instant by which a given amount has left, over running totals that are made when they are asked for.
+    A deque has no fast middle, hence lists and a `_first` that moves on. Whatever the length of the history, a
+    part costs O(1) to add and O(1) to drop, spread over all; a question costs O(log n) of the parts present. A
+    part that leaves earlier than some present ones is put in its place: these are moved, and their running
+    totals made anew at the next question. They are the calls that were sent later and settled sooner, on
+    average no more than there are calls under way.
+
+    Attributes:
+        total: the sum of the parts that have not left.
     """
 
+    total: int = attrs.field(default=0, init=False)
     _leaves_at: list[float] = attrs.field(factory=list[float], init=False)
+    _amounts: list[int] = attrs.field(factory=list[int], init=False)
     _running: list[int] = attrs.field(factory=list[int], init=False)
     _first: int = attrs.field(default=0, init=False)
-    _gone: int = attrs.field(default=0, init=False)
-
-    @property
-    def total(self) -> int:
-        """The sum of the parts that have not left."""
-        return self._running[-1] - self._gone if self._running else 0
 
     def add(self, amount: int, leaves_at: float) -> None:
         """Add a part that leaves at an instant; nothing is added for 0."""
         if amount == 0:
             return
-        place = len(self._leaves_at)
-        while place > self._first and self._leaves_at[place - 1] > leaves_at:
-            place -= 1
-            self._running[place] += amount
-        before = self._running[place - 1] if place > self._first else self._gone
+        place = bisect_right(self._leaves_at, leaves_at, self._first)
         self._leaves_at.insert(place, leaves_at)
-        self._running.insert(place, before + amount)
+        self._amounts.insert(place, amount)
+        del self._running[place:]
+        self.total += amount
 
     def expire(self, now: float) -> None:
         """Drop the parts whose instant has come: a part that leaves at t is gone at t."""
         first = bisect_right(self._leaves_at, now, self._first)
         if first == self._first:
             return
-        self._gone = self._running[first - 1]
+        self.total -= sum(self._amounts[self._first : first])
         self._first = first
         if first >= _CUT_FROM and first * 2 >= len(self._leaves_at):
             self._cut()
 
-    def _cut(self) -> None:
-        del self._leaves_at[: self._first]
-        self._running = [running - self._gone for running in self._running[self._first :]]
-        self._first = 0
-        self._gone = 0
-
     def gone_at(self, amount: int) -> float:
         """The instant at which at least `amount` of what is present has left; infinity if less is present."""
-        place = bisect_left(self._running, self._gone + amount, self._first)
+        self._run_totals()
+        gone = self._running[self._first - 1] if self._first else 0
+        place = bisect_left(self._running, gone + amount, self._first)
         return self._leaves_at[place] if place < len(self._leaves_at) else math.inf
+
+    def _run_totals(self) -> None:
+        known = len(self._running)
+        if known == len(self._amounts):
+            return
+        before = self._running.pop() if known else self._amounts[0]
+        self._running.extend(accumulate(self._amounts[max(known, 1) :], initial=before))
+
+    def _cut(self) -> None:
+        del self._leaves_at[: self._first]
+        del self._amounts[: self._first]
+        self._running.clear()
+        self._first = 0
 
 
 @attrs.define(eq=False)
@@ -120,9 +127,9 @@ class Meter:
     def earliest(self, amount: int, now: float) -> float | Unknown:
         """The instant at which `amount` fits if only time passes; infinity if it is above the limit."""
         lacking = self.lacks(amount)
-        if lacking <= 0:
+        if self.limit is None or lacking <= 0:
             return now
-        if self.limit is not None and amount > self.limit:
+        if amount > self.limit:
             return math.inf
         instant = self.spent.gone_at(lacking)
         return Unknown.UNTIL_SETTLEMENT if instant == math.inf else instant

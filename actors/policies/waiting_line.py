@@ -72,9 +72,10 @@ class WaitingLine:
         """Let step out, by deadline and then by arrival, all whose deadline is `now` or past."""
         due: list[Waiting] = []
         while self.first_deadline <= now:
-            waiting = self.leave(self._deadlines[0][1])
-            if waiting is not None:
-                due.append(waiting)
+            # The top of the heap always waits, so it is here to be taken.
+            _, ticket = self._deadlines[0]
+            due.append(self._line.pop(ticket))
+            self._drop_stale_deadlines()
         return due
 
     def find(self, ticket: Ticket) -> Waiting | None:

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.meter import ExpiringSum
+from actors.policies.meter import ExpiringSum, Meter
 
 PARTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 300)), max_size=200)
 
@@ -44,7 +44,7 @@ def test_what_has_left_takes_no_room_for_long() -> None:
         parts.add(1, leaves_at=instant + 60.0)
 
     assert parts.total == 60
-    assert len(parts._leaves_at) == len(parts._running) <= 2 * 60 + 64
+    assert len(parts._leaves_at) == len(parts._amounts) <= 2 * 60 + 64
 
 
 @given(parts=PARTS, pace=st.integers(0, 3))
@@ -67,3 +67,22 @@ def test_the_sum_is_that_of_the_parts_present_in_whatever_order_they_came(
                 if gone >= wanted:
                     assert present.gone_at(wanted) == leaves_at
                     break
+
+
+def test_a_question_leaves_the_next_one_as_it_was() -> None:
+    parts = ExpiringSum()
+    parts.add(5, leaves_at=2.0)
+    assert parts.gone_at(5) == 2.0
+    parts.add(3, leaves_at=4.0)
+    parts.add(2, leaves_at=3.0)
+
+    assert [parts.gone_at(amount) for amount in (5, 6, 7, 8, 10, 11)] == [2.0, 3.0, 3.0, 4.0, 4.0, math.inf]
+
+
+def test_a_meter_without_a_limit_has_room_at_once() -> None:
+    meter = Meter("requests", None)
+    meter.hold(10**9)
+
+    assert meter.earliest(10**9, now=3.0) == 3.0
+    assert meter.earliest_if_refunded(10**9, now=3.0) == 3.0
+    assert meter.share is None
