@@ -21,7 +21,7 @@ import trio
 from actors.errors import ActorStopped, MailboxFull, NotDelivered
 from actors.kernel.activity import Activity
 from actors.kernel.fates import Books, DeadLetter, Fate, Tally
-from actors.kernel.reply import Reply
+from actors.kernel.reply import Reply, is_deadline
 from actors.kernel.stream import Feed
 
 DEFAULT_CAPACITY = 64
@@ -48,7 +48,8 @@ class Envelope:
         mailbox: where it is addressed to.
         reply: the cell for the answer, or None for a tell.
         feed: where a stream's items go, or None.
-        deadline: instant on the Trio clock after which nobody wants the answer.
+        deadline: instant on the Trio clock after which nobody wants the answer; infinite where the op has no use
+            for it: a plain op that answers at once.
     """
 
     message: Any
@@ -91,7 +92,16 @@ class Envelope:
 
     def departure(self) -> Fate:
         """Return the fate of a message whose asker went away."""
+        if self.reply is not None and self.reply.is_abandoned:
+            return Fate.EXPIRED if self.reply.is_past_deadline else Fate.CANCELLED
         return Fate.EXPIRED if trio.current_time() >= self.deadline else Fate.CANCELLED
+
+    def handled(self) -> None:
+        """Settle it as handled: the common case, on the shortest way."""
+        if self.fate is not None:
+            self.settle(Fate.HANDLED)
+        self.fate = Fate.HANDLED
+        self.mailbox.tally.counts[0] += 1
 
     def settle(self, fate: Fate, reason: str = "", error: BaseException | None = None) -> None:
         """Give it its one fate; one that its sender cannot see becomes a dead letter."""
@@ -171,9 +181,9 @@ class Mailbox:
         self.depth += 1
         try:
             await self._send.send(envelope)
-        except trio.Cancelled:
+        except trio.Cancelled as cancelled:
             self.depth -= 1
-            envelope.settle(envelope.departure())
+            envelope.settle(Fate.EXPIRED if is_deadline(cancelled) else Fate.CANCELLED)
             raise
         return Delivery.UNDELIVERED if envelope.fate in {Fate.UNDELIVERED, Fate.BOUNCED} else Delivery.QUEUED
 

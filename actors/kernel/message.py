@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from operator import attrgetter
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -62,14 +63,21 @@ class OpSpec:
     concurrent: bool = False
     on_abandon: OnAbandon = "cancel"
 
+    @property
+    def is_deferring(self) -> bool:
+        """Whether it is annotated to return a `Deferred`."""
+        return "Deferred" in str(inspect.signature(self.function).return_annotation)
+
 
 class _AnyMessage:
     """What every message has: its operation, its owner and its arguments."""
 
     __slots__ = ()
     __op__: OpSpec
+    __carries_deadline__: bool
     __owner__: type[Any]
     __positional__: tuple[str, ...]
+    __values__: Callable[[object], tuple[Any, ...]]
     __keyword__: tuple[str, ...]
 
     def arguments(self) -> Mapping[str, Any]:
@@ -78,10 +86,10 @@ class _AnyMessage:
 
     def apply(self, function: Callable[..., Any], actor: object) -> Any:
         """Call `function` with `actor` and the arguments."""
-        positional = [getattr(self, name) for name in self.__positional__]
         if not self.__keyword__:
-            return function(actor, *positional)
-        return function(actor, *positional, **{name: getattr(self, name) for name in self.__keyword__})
+            return function(actor, *self.__values__(self))
+        keyword = {name: getattr(self, name) for name in self.__keyword__}
+        return function(actor, *self.__values__(self), **keyword)
 
     def __repr__(self) -> str:
         """Show operation and shape of the arguments; text and bytes only by their length."""
@@ -119,8 +127,10 @@ def _message_class(spec: OpSpec, owner: type[Any]) -> type[Any]:
         spec.name, fields, bases=(base,), frozen=True, slots=True, repr=False, collect_by_mro=True
     )
     made.__op__ = spec
+    made.__carries_deadline__ = spec.kind != "sync" or spec.is_deferring
     made.__owner__ = owner
     made.__positional__ = tuple(positional)
+    made.__values__ = staticmethod(_values_getter(made.__positional__))
     made.__keyword__ = tuple(keyword)
     made.__module__ = owner.__module__
     made.__qualname__ = f"{owner.__qualname__}.{spec.name}"
@@ -146,6 +156,18 @@ def _check_parameters(function: Callable[..., Any]) -> None:
             )
         if hasattr(_AnyMessage, parameter.name):
             raise TypeError(f"op {function.__name__!r}: a parameter cannot be named {parameter.name!r}")
+
+
+def _values_getter(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
+    """Return what reads the attributes `names` of an object into a tuple, without a loop: this is a hot path."""
+    match names:
+        case ():
+            return lambda _message: ()
+        case (name,):
+            get = attrgetter(name)
+            return lambda message: (get(message),)
+        case _:
+            return attrgetter(*names)
 
 
 class _Descriptor:
@@ -187,6 +209,8 @@ class Op(_Descriptor, Generic[A, P, R, PlainT]):
     def __get__(self, instance: A, owner: type[A]) -> Callable[P, PlainT]: ...
     def __get__(self, instance: A | None, owner: type[A]) -> Callable[P, Message[A, R] | PlainT]:
         """Return the message class, or the plain method bound to `instance`."""
+        if instance is None and self._message is not None:
+            return self._message  # the hot path, without a further call
         return self._get(instance)  # type: ignore[no-any-return]  # typed by the overloads above
 
 

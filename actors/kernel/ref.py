@@ -6,9 +6,10 @@ holding one keeps nobody alive, and one to an ended actor only says that it has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import trio
 
@@ -60,27 +61,27 @@ class Ref(Generic[ActorT_co]):
             Exception: the op's own declared errors, unchanged.
             TypeError: not a message, or not one of this actor.
         """
-        _require(message, Message, "ask")
-        await trio.lowlevel.checkpoint_if_cancelled()
-        reply = Reply[R]()
-        envelope = Envelope(message, self._slot.mailbox, reply, None, trio.current_effective_deadline())
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise _no_message(message, "ask")
+        reply: Reply[R] = Reply()
+        deadline = trio.current_effective_deadline() if message.__carries_deadline__ else math.inf
+        envelope = Envelope(message, self._slot.mailbox, reply, None, deadline)
         activity = current_activity.get()
-        if activity is None:
-            return await self._exchange(envelope, reply)
-        self._refuse_cycle(activity, envelope)
-        activity.waits.add(envelope)
+        if activity is not None:
+            self._refuse_cycle(activity, envelope)
+            activity.waits.add(envelope)
         try:
-            return await self._exchange(envelope, reply)
+            delivery = envelope.mailbox.post(envelope)
+            if delivery is None:
+                await envelope.mailbox.wait_for_room(envelope)
+            elif delivery is not Delivery.QUEUED:
+                await trio.lowlevel.checkpoint()  # a refusal too lets others run
+            # No checkpoint before this one is needed: a task that is cancelled already leaves here at once, and
+            # its envelope is settled before the actor can read it.
+            return await reply.wait(envelope.abandon)
         finally:
-            activity.waits.discard(envelope)
-
-    async def _exchange(self, envelope: Envelope, reply: Reply[R]) -> R:
-        delivery = envelope.mailbox.post(envelope)
-        if delivery is None:
-            await envelope.mailbox.wait_for_room(envelope)
-        elif delivery is not Delivery.QUEUED:
-            await trio.lowlevel.cancel_shielded_checkpoint()  # a refusal too lets others run
-        return await reply.wait(envelope.abandon)
+            if activity is not None:
+                activity.waits.discard(envelope)
 
     async def tell(self, message: Message[ActorT_co, object]) -> Delivery:
         """Send `message` without waiting for an answer; wait only for room in the mailbox.
@@ -88,7 +89,8 @@ class Ref(Generic[ActorT_co]):
         Returns:
             QUEUED, or why it was not: REFUSED or DROPPED (full), UNDELIVERED (ended). Those are dead letters too.
         """
-        _require(message, Message, "tell")
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise _no_message(message, "tell")
         await trio.lowlevel.checkpoint_if_cancelled()
         envelope = Envelope(message, self._slot.mailbox)
         delivery = envelope.mailbox.post(envelope)
@@ -116,7 +118,8 @@ class Ref(Generic[ActorT_co]):
         Returns:
             As `tell`; a full mailbox refuses instead of letting the sender wait.
         """
-        _require(message, Message, "tell")
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise _no_message(message, "tell")
         envelope = Envelope(message, self._slot.mailbox)
         return envelope.mailbox.post(envelope) or envelope.mailbox.reject(envelope)
 
@@ -132,7 +135,8 @@ class Ref(Generic[ActorT_co]):
         Raises:
             NotDelivered, Interrupted, Exception: from the iteration, as for `ask`.
         """
-        _require(message, StreamMessage, "stream")
+        if not isinstance(message, StreamMessage):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise _no_message(message, "stream")
         await trio.lowlevel.checkpoint_if_cancelled()
         feed = Feed[T]()
         envelope = Envelope(message, self._slot.mailbox, None, feed, trio.current_effective_deadline())
@@ -206,15 +210,13 @@ class Ref(Generic[ActorT_co]):
         return f"<Ref {self.name!r} {self._slot.state}>"
 
 
-def _require(value: object, kind: type[Any], verb: str) -> None:
-    """Refuse what is no message: for callers without a type checker."""
-    if isinstance(value, kind):
-        return
+def _no_message(value: object, verb: str) -> TypeError:
+    """Say what is wrong with what is no message, for callers without a type checker."""
     if isinstance(value, type):
-        raise TypeError(
+        return TypeError(
             f"{verb} takes a message, got {value.__qualname__} itself; call it with its arguments"
         )
     if isinstance(value, Message | StreamMessage):
         right = "stream" if isinstance(value, StreamMessage) else "ask or tell"
-        raise TypeError(f"{verb} does not take {value!r}; use {right}")
-    raise TypeError(f"{verb} takes a message, such as Counter.add(3), got {type(value).__name__}")
+        return TypeError(f"{verb} does not take {value!r}; use {right}")
+    return TypeError(f"{verb} takes a message, such as Counter.add(3), got {type(value).__name__}")

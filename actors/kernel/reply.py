@@ -29,7 +29,7 @@ _OPEN, _ANSWERED, _EXPIRED, _ABANDONED = range(4)
 class Reply(Generic[R]):
     """A cell for one answer: like a numbered cloakroom hook, used once, never shared."""
 
-    __slots__ = ("_error", "_on_abandon", "_state", "_task", "_value")
+    __slots__ = ("_error", "_on_abandon", "_state", "_task", "_value", "is_past_deadline")
 
     def __init__(self) -> None:
         self._state = _OPEN
@@ -37,6 +37,7 @@ class Reply(Generic[R]):
         self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None
         self._on_abandon: Callable[[], object] | None = None
+        self.is_past_deadline = False
 
     @property
     def is_abandoned(self) -> bool:
@@ -71,9 +72,10 @@ class Reply(Generic[R]):
             self._task = None
         return True
 
-    def abandon(self) -> None:
-        """Record that the asker goes without an answer."""
+    def abandon(self, *, past_deadline: bool = False) -> None:
+        """Record that the asker goes without an answer, and whether because its deadline has passed."""
         self._state = _ABANDONED
+        self.is_past_deadline = past_deadline
         self._task = None
         if self._on_abandon is not None:
             self._on_abandon()
@@ -99,9 +101,17 @@ class Reply(Generic[R]):
                 self._error = None  # breaks the cycle of error, traceback and frame
         return self._value  # type: ignore[return-value]  # answered without error: the value is an R
 
-    def _abort(self, _raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
-        self.abandon()
+    def _abort(self, raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
+        try:
+            raise_cancel()
+        except trio.Cancelled as cancelled:
+            self.abandon(past_deadline=is_deadline(cancelled))
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+def is_deadline(cancelled: trio.Cancelled) -> bool:
+    """Say whether a task was cancelled because a deadline passed, not because somebody cancelled it."""
+    return cancelled.source == "deadline"
 
 
 class Deferred(Generic[R]):

@@ -61,7 +61,9 @@ class Server:
             return None  # its asker has gone: skipped before it costs anything
         message: object = envelope.message
         spec = self.actor.__ops__.get(type(message))
-        if spec is None or (spec.kind == "stream" and envelope.feed is None):
+        if spec is not None and spec.kind == "sync" and envelope.deadline == math.inf:
+            self._call(envelope, spec)
+        elif spec is None or (spec.kind == "stream" and envelope.feed is None):
             self._misaddressed(envelope)
         elif envelope.deadline != math.inf and envelope.deadline <= trio.current_time():
             self._expire_queued(envelope)
@@ -95,8 +97,10 @@ class Server:
         else:
             if value.__class__ is Deferred:
                 self._park(envelope, spec, value)
+            elif envelope.reply is None or envelope.reply.answer(value):
+                envelope.handled()
             else:
-                self._answer(envelope, spec, value)
+                self._hand_back(envelope, spec, value)
 
     async def _run(
         self,
@@ -201,11 +205,14 @@ class Server:
 
     def _answer(self, envelope: Envelope, spec: OpSpec, value: object) -> bool:
         if envelope.reply is None or envelope.reply.answer(value):
-            envelope.settle(Fate.HANDLED)
+            envelope.handled()
             return True
+        self._hand_back(envelope, spec, value)
+        return False
+
+    def _hand_back(self, envelope: Envelope, spec: OpSpec, value: object) -> None:
         envelope.settle(envelope.departure())
         self._undo(spec, value)
-        return False
 
     def _undo(self, spec: OpSpec, value: object) -> None:
         if spec.undo is not None:
