@@ -51,7 +51,10 @@ class Incarnation:
     _ops: int = 0
     _ops_ended: trio.Event | None = None
     _errors: list[Exception] = attrs.field(factory=list[Exception])
+    _watches: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
+    _has_crashed: bool = False
     _is_set_up: bool = False
+    _has_deadline: bool = True
     _is_ending: bool = False
     _is_draining: bool = False
     _stop_by: float | None = None
@@ -73,7 +76,11 @@ class Incarnation:
         try:
             with self._scope:
                 await self._perform(factory, started)
+        except ExceptionGroup as torn:  # what tasks raised while they were cancelled, without the cancellation
+            self._errors.extend(torn.exceptions)
         finally:
+            for forget in self._watches:
+                forget()
             if self._server is not None:
                 self._server.interrupt_parked(self._errors[0] if self._errors else None)
                 await self._tear_down(self._server.actor)
@@ -88,6 +95,7 @@ class Incarnation:
             self._errors.append(error)
             return
         self._is_set_up = True
+        self._has_deadline = type(actor).next_deadline is not Actor.next_deadline
         if self.slot.state == "starting":
             self.slot.state = "running"
         started()
@@ -104,11 +112,15 @@ class Incarnation:
         mailbox = self.slot.mailbox
         while not self._is_over():
             envelope = await self._next(server.actor)
+            if envelope is not None and self._has_crashed:
+                mailbox.put_back(envelope)  # it came in the instant of the crash: for the next incarnation
+                return
             left = BATCH
             while envelope is not None:
                 pending = server.begin(envelope)
                 if pending is not None:
                     await pending
+                    break  # time has passed: a timer may be due
                 left -= 1
                 if self._lane or (self._is_ending and not self._is_draining) or not left or not mailbox.depth:
                     break
@@ -124,6 +136,8 @@ class Incarnation:
 
     async def _next(self, actor: Actor) -> Envelope | None:
         """Return what is to be served next; None after a nudge or a deadline."""
+        if self._timers is None and not self._has_deadline:
+            return await self.slot.mailbox.get()
         due = self._next_due(actor)
         if due == math.inf:
             return await self.slot.mailbox.get()
@@ -137,6 +151,8 @@ class Incarnation:
     def _next_due(self, actor: Actor) -> float:
         try:
             deadline = actor.next_deadline()
+            if math.isnan(deadline):
+                raise ValueError(f"next_deadline of {self.name!r} must be an instant or infinity, got nan")  # noqa: TRY301  # a crash like any other
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
             self._crash(error)
             return -math.inf
@@ -152,6 +168,8 @@ class Incarnation:
         return None
 
     def _pass_deadline(self, actor: Actor, now: float) -> None:
+        if actor.next_deadline() > now:
+            return  # what was due has been moved or cancelled meanwhile
         actor.on_deadline()
         following = actor.next_deadline()
         if following <= now:
@@ -175,11 +193,12 @@ class Incarnation:
             return
         now = trio.current_time()
         bound = LEAST_TEARDOWN if self._stop_by is None else max(LEAST_TEARDOWN, self._stop_by - now)
-        with trio.CancelScope(deadline=now + bound, shield=True) as scope:
-            try:
+        scope = trio.CancelScope(deadline=now + bound, shield=True)
+        try:
+            with scope:
                 await actor.teardown()
-            except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
-                self._errors.append(error)
+        except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
+            self._errors.append(error)
         if scope.cancelled_caught:
             self._errors.append(TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"))
 
@@ -197,10 +216,11 @@ class Incarnation:
     def _reason(self) -> Reason:
         if self._stop_by is None:
             return "crashed" if self._errors else "normal"
-        return "killed" if self._scope.cancelled_caught and not self._errors else "stopped"
+        return "killed" if self._scope.cancelled_caught and not self._has_crashed else "stopped"
 
     def _crash(self, error: Exception) -> None:
         self._errors.append(error)
+        self._has_crashed = True
         self._is_ending, self._is_draining = True, False
         self._scope.cancel()
 
@@ -223,7 +243,6 @@ class Incarnation:
             self._ops -= 1
             if self._ops_ended is not None and not self._ops:
                 self._ops_ended.set()
-            self.slot.mailbox.wake()  # what the op did may have moved the next deadline
 
     def _spawn(self, run: Callable[[], Awaitable[object]]) -> None:
         if self._nursery is not None:
@@ -239,6 +258,8 @@ class Incarnation:
             await run()
         except Exception as error:  # noqa: BLE001  # a child task's crash is the actor's
             self._crash(error)
+        finally:
+            self.slot.mailbox.wake()  # what it did may have moved the next deadline
 
     # what the slot asks of it
 
@@ -248,7 +269,8 @@ class Incarnation:
         self._scope.deadline = min(self._scope.deadline, self._stop_by)
         if drain:
             self.slot.mailbox.refuse_new()
-        self._is_ending, self._is_draining = True, drain
+        self._is_draining = drain and (self._is_draining or not self._is_ending)  # it never prolongs an end
+        self._is_ending = True
         self.slot.state = "stopping"
         self.slot.mailbox.wake()
 
@@ -293,7 +315,9 @@ class Incarnation:
 
     def watch(self, ref: Ref[Any], on_down: Callable[[Down], object]) -> None:
         """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
-        ref.on_down(lambda down: self._post(lambda: self.start_timer(0, on_down(down), None)))
+        self._watches.append(
+            ref.on_down(lambda down: self._post(lambda: self.start_timer(0, on_down(down), None)))
+        )
 
     def finish(self) -> None:
         """End normally after the current message."""

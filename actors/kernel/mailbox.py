@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ import trio
 from actors.errors import ActorStopped, MailboxFull, NotDelivered
 from actors.kernel.activity import Activity
 from actors.kernel.fates import Books, DeadLetter, Fate, Tally
-from actors.kernel.reply import Reply, is_deadline
+from actors.kernel.reply import Reply
 from actors.kernel.stream import Feed
 
 DEFAULT_CAPACITY = 64
@@ -143,6 +144,8 @@ class Mailbox:
     holder: Activity | None = attrs.field(default=None, init=False)
     depth: int = attrs.field(default=0, init=False)
     is_closed: bool = attrs.field(default=False, init=False)
+    _returned: Envelope | None = attrs.field(default=None, init=False)
+    _line: deque[tuple[Envelope, Reply[None] | None]] | None = attrs.field(default=None, init=False)
     _send: trio.MemorySendChannel[Envelope | None] = attrs.field(init=False)
     _receive: trio.MemoryReceiveChannel[Envelope | None] = attrs.field(init=False)
 
@@ -159,7 +162,7 @@ class Mailbox:
         self._send, self._receive = trio.open_memory_channel[Envelope | None](self.capacity)
 
     def post(self, envelope: Envelope) -> Delivery | None:
-        """Put `envelope` in, or say why not; None means that the sender has to wait (see `wait_for_room`).
+        """Put `envelope` in, or say why not; None means that there is no room (see `line_up`).
 
         Whatever is returned but None is final: an envelope that was not queued has its fate.
         """
@@ -176,33 +179,58 @@ class Mailbox:
         self.depth += 1
         return Delivery.QUEUED
 
-    async def wait_for_room(self, envelope: Envelope) -> Delivery:
-        """Wait until `envelope` is in, first come first served. Cancelling takes it back."""
-        self.depth += 1
-        try:
-            await self._send.send(envelope)
-        except trio.Cancelled as cancelled:
-            self.depth -= 1
-            envelope.settle(Fate.EXPIRED if is_deadline(cancelled) else Fate.CANCELLED)
-            raise
-        return Delivery.UNDELIVERED if envelope.fate in {Fate.UNDELIVERED, Fate.BOUNCED} else Delivery.QUEUED
+    def line_up(self, envelope: Envelope, room: Reply[None] | None = None) -> None:
+        """Let `envelope` wait outside until there is room, first come first served.
+
+        An asker waits once, for room and answer together. A teller passes `room`, which is answered when its
+        envelope is in, or has its fate. An envelope whose sender leaves is passed over.
+        """
+        if self._line is None:
+            self._line = deque()
+        self._line.append((envelope, room))
+
+    @property
+    def waiting(self) -> int:
+        """How many envelopes wait outside for room, those whose senders left included."""
+        return 0 if self._line is None else len(self._line)
 
     async def get(self) -> Envelope | None:
         """Wait for the next envelope; None is a nudge."""
-        envelope = await self._receive.receive()
-        if envelope is not None:
-            self.depth -= 1
-        return envelope
+        if self._returned is not None:
+            await trio.lowlevel.checkpoint()
+            return self.get_nowait()
+        return self._taken(await self._receive.receive())
 
     def get_nowait(self) -> Envelope | None:
         """Return the next envelope, or None when there is none."""
+        if self._returned is not None:
+            envelope, self._returned = self._returned, None
+            return self._taken(envelope)
         try:
-            envelope = self._receive.receive_nowait()
+            return self._taken(self._receive.receive_nowait())
         except trio.WouldBlock:
             return None
+
+    def _taken(self, envelope: Envelope | None) -> Envelope | None:
         if envelope is not None:
             self.depth -= 1
+            if self._line:
+                self._admit(self._line)
         return envelope
+
+    def _admit(self, line: deque[tuple[Envelope, Reply[None] | None]]) -> None:
+        while line and self.depth < self.capacity:
+            envelope, room = line.popleft()
+            if envelope.fate is None:
+                self._send.send_nowait(envelope)
+                self.depth += 1
+                if room is not None:
+                    room.answer(None)
+
+    def put_back(self, envelope: Envelope) -> None:
+        """Put the envelope that was read last at the head again: its reader ended before it came to it."""
+        self._returned = envelope
+        self.depth += 1
 
     def wake(self) -> None:
         """Nudge the reader if it waits in `get`."""
@@ -210,13 +238,17 @@ class Mailbox:
             self._send.send_nowait(None)
 
     def refuse_new(self) -> None:
-        """Take nothing more in; what lies here can still be read."""
+        """Take nothing more in; what lies here or waits outside can still be read."""
         self.is_closed = True
 
+    def take_new(self) -> None:
+        """Take messages in again, for the next incarnation."""
+        self.is_closed = False
+
     def close(self) -> None:
-        """Take nothing more in and turn away all that lies here or waits for room."""
+        """Take nothing more in and turn away all that lies here or waits outside."""
         self.is_closed = True
-        while self.depth and (envelope := self.get_nowait()) is not None:
+        while (envelope := self.get_nowait()) is not None:
             if envelope.fate is None:
                 self.turn_away(envelope)
         self._send.close()
@@ -231,6 +263,7 @@ class Mailbox:
         )
         fate = Fate.UNDELIVERED if envelope.is_tell else Fate.BOUNCED
         envelope.refuse(error, fate, "actor has stopped" if envelope.is_tell else "")
+        self.books.count_late(self.tally, fate)
         return Delivery.UNDELIVERED
 
     def reject(self, envelope: Envelope) -> Delivery:

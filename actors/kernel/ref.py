@@ -15,6 +15,7 @@ import trio
 
 from actors.errors import AskCycle
 from actors.kernel.activity import Activity, current_activity, find_cycle
+from actors.kernel.fates import Fate
 from actors.kernel.mailbox import Delivery, Envelope
 from actors.kernel.message import Message, StreamMessage
 from actors.kernel.reply import Reply
@@ -73,7 +74,7 @@ class Ref(Generic[ActorT_co]):
         try:
             delivery = envelope.mailbox.post(envelope)
             if delivery is None:
-                await envelope.mailbox.wait_for_room(envelope)
+                envelope.mailbox.line_up(envelope)
             elif delivery is not Delivery.QUEUED:
                 await trio.lowlevel.checkpoint()  # a refusal too lets others run
             # No checkpoint before this one is needed: a task that is cancelled already leaves here at once, and
@@ -91,26 +92,26 @@ class Ref(Generic[ActorT_co]):
         """
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise _no_message(message, "tell")
-        await trio.lowlevel.checkpoint_if_cancelled()
+        await trio.lowlevel.checkpoint()
         envelope = Envelope(message, self._slot.mailbox)
-        delivery = envelope.mailbox.post(envelope)
-        if delivery is None:
-            return await self._tell_when_room(envelope)
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return delivery
+        return envelope.mailbox.post(envelope) or await self._tell_when_room(envelope)
 
     async def _tell_when_room(self, envelope: Envelope) -> Delivery:
         activity = current_activity.get()
-        if activity is None:
-            return await envelope.mailbox.wait_for_room(envelope)
-        if find_cycle(activity, envelope.mailbox.holder):
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return envelope.mailbox.reject(envelope)  # the room it waits for would never come
-        activity.waits.add(envelope)
+        if activity is not None:
+            if find_cycle(activity, envelope.mailbox.holder):
+                return envelope.mailbox.reject(envelope)  # the room it waits for would never come
+            activity.waits.add(envelope)
+        room: Reply[None] = Reply()
+        envelope.mailbox.line_up(envelope, room)
         try:
-            return await envelope.mailbox.wait_for_room(envelope)
+            await room.wait(
+                lambda: envelope.settle(Fate.EXPIRED if room.is_past_deadline else Fate.CANCELLED)
+            )
         finally:
-            activity.waits.discard(envelope)
+            if activity is not None:
+                activity.waits.discard(envelope)
+        return Delivery.UNDELIVERED if envelope.fate is Fate.UNDELIVERED else Delivery.QUEUED
 
     def tell_nowait(self, message: Message[ActorT_co, object]) -> Delivery:
         """Send `message` without waiting for anything: for plain `def` ops and callbacks.
@@ -146,7 +147,7 @@ class Ref(Generic[ActorT_co]):
             activity.waits.add(envelope)
         try:
             if envelope.mailbox.post(envelope) is None:
-                await envelope.mailbox.wait_for_room(envelope)
+                envelope.mailbox.line_up(envelope)
             yield Stream(feed)
         finally:
             if activity is not None:

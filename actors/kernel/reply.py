@@ -104,14 +104,9 @@ class Reply(Generic[R]):
     def _abort(self, raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
         try:
             raise_cancel()
-        except trio.Cancelled as cancelled:
-            self.abandon(past_deadline=is_deadline(cancelled))
+        except BaseException as reason:  # noqa: BLE001  # KeyboardInterrupt too; Trio raises it again in the asker
+            self.abandon(past_deadline=isinstance(reason, trio.Cancelled) and reason.source == "deadline")
         return trio.lowlevel.Abort.SUCCEEDED
-
-
-def is_deadline(cancelled: trio.Cancelled) -> bool:
-    """Say whether a task was cancelled because a deadline passed, not because somebody cancelled it."""
-    return cancelled.source == "deadline"
 
 
 class Deferred(Generic[R]):

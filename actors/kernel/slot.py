@@ -147,6 +147,7 @@ class Slot:
         self.performer = None
         self.state = state
         self._stop_request = None
+        self.mailbox.take_new()
         waiters, self._exit_waiters = self._exit_waiters, []
         for waiter in waiters:
             waiter.set()
@@ -211,7 +212,7 @@ class Slot:
             name=self.name,
             state=self.state,
             incarnation=self.incarnation,
-            depth=self.mailbox.depth,
+            depth=self.mailbox.depth + self.mailbox.waiting,
             capacity=self.mailbox.capacity,
             running=tuple(
                 RunningOp(
