@@ -76,7 +76,9 @@ class Incarnation:
         try:
             with self._scope:
                 await self._perform(factory, started)
-        except ExceptionGroup as torn:  # what tasks raised while they were cancelled, without the cancellation
+        except (
+            ExceptionGroup
+        ) as torn:  # what tasks raised while they were cancelled, without the cancellation
             self._errors.extend(torn.exceptions)
         finally:
             for forget in self._watches:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -89,7 +89,7 @@ class Envelope:
         if self.on_abandon is not None:
             self.on_abandon()
         else:
-            self.settle(self.departure())
+            self.mailbox.withdraw(self, self.departure())
 
     def departure(self) -> Fate:
         """Return the fate of a message whose asker went away."""
@@ -145,7 +145,7 @@ class Mailbox:
     depth: int = attrs.field(default=0, init=False)
     is_closed: bool = attrs.field(default=False, init=False)
     _returned: Envelope | None = attrs.field(default=None, init=False)
-    _line: deque[tuple[Envelope, Reply[None] | None]] | None = attrs.field(default=None, init=False)
+    _line: OrderedDict[Envelope, Reply[None] | None] | None = attrs.field(default=None, init=False)
     _send: trio.MemorySendChannel[Envelope | None] = attrs.field(init=False)
     _receive: trio.MemoryReceiveChannel[Envelope | None] = attrs.field(init=False)
 
@@ -183,15 +183,21 @@ class Mailbox:
         """Let `envelope` wait outside until there is room, first come first served.
 
         An asker waits once, for room and answer together. A teller passes `room`, which is answered when its
-        envelope is in, or has its fate. An envelope whose sender leaves is passed over.
+        envelope is in, or has its fate. One whose sender leaves gives up its place (see `withdraw`).
         """
         if self._line is None:
-            self._line = deque()
-        self._line.append((envelope, room))
+            self._line = OrderedDict()
+        self._line[envelope] = room
+
+    def withdraw(self, envelope: Envelope, fate: Fate) -> None:
+        """Settle an envelope whose sender has gone before it was read; what waits outside is kept no longer."""
+        envelope.settle(fate)
+        if self._line:
+            self._line.pop(envelope, None)
 
     @property
     def waiting(self) -> int:
-        """How many envelopes wait outside for room, those whose senders left included."""
+        """How many envelopes wait outside for room."""
         return 0 if self._line is None else len(self._line)
 
     async def get(self) -> Envelope | None:
@@ -218,14 +224,13 @@ class Mailbox:
                 self._admit(self._line)
         return envelope
 
-    def _admit(self, line: deque[tuple[Envelope, Reply[None] | None]]) -> None:
+    def _admit(self, line: OrderedDict[Envelope, Reply[None] | None]) -> None:
         while line and self.depth < self.capacity:
-            envelope, room = line.popleft()
-            if envelope.fate is None:
-                self._send.send_nowait(envelope)
-                self.depth += 1
-                if room is not None:
-                    room.answer(None)
+            envelope, room = line.popitem(last=False)
+            self._send.send_nowait(envelope)
+            self.depth += 1
+            if room is not None:
+                room.answer(None)
 
     def put_back(self, envelope: Envelope) -> None:
         """Put the envelope that was read last at the head again: its reader ended before it came to it."""

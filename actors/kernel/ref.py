@@ -106,7 +106,9 @@ class Ref(Generic[ActorT_co]):
         envelope.mailbox.line_up(envelope, room)
         try:
             await room.wait(
-                lambda: envelope.settle(Fate.EXPIRED if room.is_past_deadline else Fate.CANCELLED)
+                lambda: envelope.mailbox.withdraw(
+                    envelope, Fate.EXPIRED if room.is_past_deadline else Fate.CANCELLED
+                )
             )
         finally:
             if activity is not None:

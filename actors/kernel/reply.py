@@ -51,7 +51,14 @@ class Reply(Generic[R]):
 
     def answer(self, value: R) -> bool:
         """Set the answer; return False if the asker has gone, and the value stays with the caller."""
-        return self._settle(_ANSWERED, value, None)
+        if self._state != _OPEN:
+            return self._settle(_ANSWERED, value, None)
+        self._state = _ANSWERED  # the common case, on the shortest way
+        self._value = value
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+        return True
 
     def fail(self, error: BaseException) -> bool:
         """Set an error as the answer; return False if the asker has gone."""
