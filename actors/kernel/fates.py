@@ -150,9 +150,7 @@ class Books:
             AssertionError: some message is still open, or was counted twice.
         """
         totals = self.totals()
-        if any(
-            tally.open for tally in self._live
-        ):  # each by itself, lest a loss here make up for a double there
+        if any(tally.open for tally in self._live):  # each by itself, lest a loss make up for a double count
             raise AssertionError(
                 f"the books do not balance: {totals.sent} sent, {totals.open} without a fate; {totals.fates}"
             )

@@ -76,9 +76,7 @@ class Incarnation:
         try:
             with self._scope:
                 await self._perform(factory, started)
-        except (
-            ExceptionGroup
-        ) as torn:  # what tasks raised while they were cancelled, without the cancellation
+        except ExceptionGroup as torn:  # what tasks raised while being cancelled, less the cancellation itself
             self._errors.extend(torn.exceptions)
         finally:
             for forget in self._watches:
