@@ -29,7 +29,7 @@ CHECKING := $(INSTALLED)-check
 WRITING := $(INSTALLED)-docs
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "installing the package into $(VENV)"
+	@echo "installing the package into $(VENV)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, $(PYTHON) is " + sys.version)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
@@ -37,7 +37,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 $(INSTALLED)-%: $(INSTALLED)
-	@echo "installing what $* needs into $(VENV)"
+	@echo "installing what $* needs into $(VENV)" >&2
 	@$(PIP) install --quiet --constraint constraints.txt --group $*
 	@touch $@
 
@@ -70,7 +70,7 @@ check: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## lint, format, types, la
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure; prints one JSON object a line
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 .PHONY: docs
 docs: $(INSTALLED) $(WRITING) ## build the documentation into site/, warnings are errors
