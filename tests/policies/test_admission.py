@@ -336,6 +336,16 @@ def test_the_first_deadline_is_due_wherever_it_stands_in_line() -> None:
     assert queue.next_deadline(now=1.0) == 90.0
 
 
+def test_a_deadline_is_due_before_a_later_turn_of_the_head() -> None:
+    queue = make_queue(requests=2)
+    spend(queue, 0.0)
+    queue.request(ONE, now=0.0)
+    queue.request(ONE, now=1.0, deadline=30.0)
+
+    assert queue.next_deadline(now=1.0) == 30.0
+    assert queue.advance(now=30.0) == (TimedOut(Ticket(3), waited=29.0, retry_at=30.0),)
+
+
 def test_an_instant_that_has_come_stays_due_until_the_queue_is_advanced() -> None:
     queue = make_queue()
     spend(queue, 0.0)

@@ -145,9 +145,10 @@ def test_input_leaves_with_its_request_and_output_one_window_after_the_answer() 
 def test_what_has_left_before_it_is_settled_is_gone_at_once() -> None:
     ledger = SlidingWindowLedger(SMALL)
     reservation = grant(ledger, 0.0, Usage(10, 100, 50))
-    ledger.report(reservation, now=300.0, input_tokens=90, output_tokens=20, started_at=0.0)
+    ledger.report(reservation, now=300.0, input_tokens=190, output_tokens=20, started_at=0.0)
 
     assert ledger.statistics(now=300.0).used == Usage(0, 0, 20)
+    assert ledger.statistics(now=300.0).peak == Usage(10, 100, 50)
 
 
 def test_a_late_answer_to_an_early_request_leaves_before_later_requests() -> None:
