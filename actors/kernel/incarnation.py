@@ -84,6 +84,7 @@ class Incarnation:
             if self._server is not None:
                 self._server.interrupt_parked(self._errors[0] if self._errors else None)
                 await self._tear_down(self._server.actor)
+                self._server = None  # breaks the cycle of actor and stage: an ended actor needs no collector
         return Exit(self._reason(), self.error)
 
     async def _perform(self, factory: Callable[[], Actor], started: Callable[[], object]) -> None:

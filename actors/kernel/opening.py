@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import NoReturn, TypeVar, cast
 
 import trio
 
+from actors.errors import StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import current_books
 from actors.kernel.incarnation import Incarnation
@@ -44,35 +45,66 @@ async def open_actor(
 
     Raises:
         Exception: the actor's crash, which also cancels the block, as a child task's crash would in a nursery. If
-            the block raises too, both come in an ExceptionGroup.
+            the block raises too, both come in an ExceptionGroup. When the block raises or is cancelled there is no
+            grace: what runs is cut, and `teardown` has a second.
+        StartFailed: somebody stopped the actor before its `setup` had ended.
     """
     slot = Slot.open(name or _name_of(factory), current_books(), capacity=capacity, overflow=overflow)
+    started = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_host, slot, factory)
-            try:
-                yield Ref(slot)
-            finally:
-                slot.request_stop(grace)
+            nursery.start_soon(_host, slot, factory, started)
+            await started.wait()
+            yield Ref(slot)
+            slot.request_stop(grace)
     except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None  # a lone error needs no group around it
-        raise
+        error = _without_needless_group(group)
+    else:
+        return
+    _raise_as_it_is(error)
 
 
-async def _host(
-    slot: Slot, factory: Callable[[], Actor], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
+async def _host(slot: Slot, factory: Callable[[], Actor], started: trio.Event) -> None:
     """Run the slot's only incarnation, and close the slot behind it."""
     incarnation = Incarnation(slot)
     try:
-        exit_ = await incarnation.run(factory, task_status.started)
-    except BaseException:
+        exit_ = await incarnation.run(factory, started.set)
+    except BaseException as left:
         slot.close(Exit("cancelled", incarnation.error))
+        if incarnation.error is not None and _is_cancellation(left):
+            raise incarnation.error from None  # what went wrong on the way out is not lost
         raise
     slot.close(exit_)
     if exit_.error is not None:
         raise exit_.error
+    if not started.is_set():
+        raise StartFailed(f"actor {slot.name!r} was stopped before it had started", child=slot.name)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    match error:
+        case BaseExceptionGroup(exceptions=parts):
+            return all(_is_cancellation(part) for part in parts)
+        case _:
+            return isinstance(error, trio.Cancelled)
+
+
+def _without_needless_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return a lone error without the nursery's group; a lone KeyboardInterrupt without any."""
+    if len(group.exceptions) > 1:
+        return group
+    only: BaseException = group.exceptions[0]  # pyright: ignore[reportGeneralTypeIssues]  # no group is empty
+    is_ours = isinstance(only, BaseExceptionGroup) and not isinstance(only, ExceptionGroup)
+    return _without_needless_group(cast("BaseExceptionGroup[BaseException]", only)) if is_ours else only
+
+
+def _raise_as_it_is(error: BaseException) -> NoReturn:
+    """Raise `error` with the cause and the context it has, as if it had never been in a group."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
 
 
 def _name_of(factory: Callable[[], Actor]) -> str:
