@@ -45,7 +45,6 @@ class Incarnation:
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
-    _early_tasks: list[Callable[[], Awaitable[object]]] | None = None
     _timers: Timers | None = None
     _lane: list[Callable[[], object]] = attrs.field(factory=list[Callable[[], object]])
     _ops: int = 0
@@ -91,23 +90,29 @@ class Incarnation:
         try:
             actor = play(factory(), self)
             self._server = Server(actor, self.slot.mailbox, self._start_op, self._post, self._crash)
+        except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
+            self._errors.append(error)
+            return
+        async with trio.open_nursery() as self._nursery:
+            if await self._set_up(actor):
+                started()
+                await self._loop(self._server)
+                if not self._errors:
+                    await self._wind_down(actor)
+            self._nursery.cancel_scope.cancel()
+
+    async def _set_up(self, actor: Actor) -> bool:
+        """Run `setup`, and return whether the actor is fit to serve."""
+        try:
             await actor.setup()
         except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
             self._errors.append(error)
-            return
+            return False
         self._is_set_up = True
         self._has_deadline = type(actor).next_deadline is not Actor.next_deadline
         if self.slot.state == "starting":
             self.slot.state = "running"
-        started()
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            for run in self._early_tasks or ():
-                nursery.start_soon(self._child, run)
-            await self._loop(self._server)
-            if not self._errors:
-                await self._wind_down(actor)
-            nursery.cancel_scope.cancel()
+        return not self._errors  # a child task that setup started may have crashed by now
 
     async def _loop(self, server: Server) -> None:
         mailbox = self.slot.mailbox
@@ -246,12 +251,8 @@ class Incarnation:
                 self._ops_ended.set()
 
     def _spawn(self, run: Callable[[], Awaitable[object]]) -> None:
-        if self._nursery is not None:
-            self._nursery.start_soon(self._child, run)
-        elif self._early_tasks is None:
-            self._early_tasks = [run]
-        else:
-            self._early_tasks.append(run)
+        assert self._nursery is not None  # noqa: S101  # it is open before the actor can ask
+        self._nursery.start_soon(self._child, run)
 
     async def _child(self, run: Callable[[], Awaitable[object]]) -> None:
         current_activity.set(None)

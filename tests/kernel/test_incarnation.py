@@ -361,6 +361,47 @@ async def test_child_tasks_run_beside_the_actor_and_are_cancelled_at_its_end() -
         assert sorted(log) == ["+early", "+late", "-early", "-late"]
 
 
+async def test_child_tasks_that_setup_starts_run_while_it_is_still_at_work() -> None:
+    class Parent(Actor):
+        async def setup(self) -> None:
+            self.ready = trio.Event()
+            self.start_soon(self.work)
+            await self.ready.wait()
+
+        async def work(self) -> None:
+            self.ready.set()
+            await trio.sleep_forever()
+
+    with trio.fail_after(1):
+        async with open_actor(Parent):
+            pass
+
+
+@pytest.mark.parametrize("is_unmoved", [True, False])
+async def test_a_child_task_that_crashes_during_setup_fails_the_start(is_unmoved: bool) -> None:
+    log: list[str] = []
+
+    class Parent(Actor):
+        async def setup(self) -> None:
+            self.start_soon(self.fail)
+            try:
+                await trio.sleep_forever()
+            except trio.Cancelled:
+                if not is_unmoved:
+                    raise
+
+        async def fail(self) -> None:
+            raise KeyError("child")
+
+        async def teardown(self) -> None:
+            log.append("torn down")
+
+    with pytest.raises(KeyError, match="child"):
+        async with open_actor(Parent):
+            log.append("opened")
+    assert log == (["torn down"] if is_unmoved else [])
+
+
 @pytest.mark.parametrize("early", [True, False])
 async def test_a_child_task_that_crashes_is_the_actors_crash(early: bool) -> None:
     class Parent(Actor):
