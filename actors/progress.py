@@ -40,6 +40,23 @@ class Progress:
     at: float = 0.0
 
 
+@attrs.frozen
+class Mishap:
+    """Something that went wrong in a reader's work and what was done about it.
+
+    Args:
+        reader: whose work it was.
+        what: the fault in a short phrase, such as "overloaded (529)".
+        survived_by: what was done, such as "asked again after 1.2 s"; empty if nothing could be.
+        at: instant on the Trio clock, seconds.
+    """
+
+    reader: str
+    what: str
+    survived_by: str
+    at: float
+
+
 Observer = Callable[[Progress], None]
 
 

@@ -7,7 +7,6 @@ words or letters where nothing else helps. Nothing is lost and nothing is sent t
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,20 +14,13 @@ import attrs
 
 from actors.coverage.marks import Piece, joined, mark_of, shielded
 from actors.coverage.screenplay import Scene, Screenplay, count_words
-
-# English runs at about four letters to a token. Bytes rather than letters, so that other scripts cost more.
-BYTES_PER_TOKEN = 3.5
+from actors.policies.estimate import estimate_tokens
 
 # From coarse to fine; each pattern covers any text without a gap.
 _PARAGRAPHS = re.compile(r"(?:[^\n]*\S[^\n]*\n?)+(?:[^\S\n]*\n)*|\s+")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _WORDS = re.compile(r"\S+\s*|\s+")
 _CUTS = (_PARAGRAPHS, _LINES, _WORDS)
-
-
-def estimate_tokens(text: str) -> int:
-    """Guess, on the high side, how many tokens a text is: UTF-8 bytes over 3.5, rounded up."""
-    return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
 
 
 @attrs.frozen

@@ -6,6 +6,8 @@
     def test_no_order_of_tasks_loses_a_grant(seed: int) -> None:
         run(main, seed=seed)
 
+Books are kept of every message the test sends; one that has no fate at the end fails the test.
+
 Under the autojump clock nothing really sleeps: when every task waits, the clock jumps to the next deadline.
 A test that is stuck therefore jumps straight to its time limit and fails within milliseconds, with the line
 at which each of its tasks waits. The limit is counted on the clock of the run: two days of virtual time, a
@@ -23,6 +25,7 @@ import trio
 from trio.abc import Clock, Instrument
 from trio.testing import MockClock
 
+from actors.kernel.fates import open_books
 from actors.testing.scheduler import seed_scheduler
 from actors.testing.waiting import waiting_tasks
 
@@ -118,8 +121,10 @@ def checked(
 
 @asynccontextmanager
 async def around_test() -> AsyncGenerator[None, None]:
-    """What holds at the end of every test is checked here, inside the run and after the test's own code."""
-    yield
+    """Keep books over every actor of the test, and check at its end that each message has its fate."""
+    with open_books() as books:
+        yield
+    books.check_balanced()
 
 
 async def _give_up(task: trio.lowlevel.Task, limit: float, scope: trio.CancelScope, waits: list[str]) -> None:

@@ -1,0 +1,90 @@
+r"""The steps of one logical call, as values: what a caller can watch while it waits for the answer.
+
+Waiting -> Calling -> Answered
+               \-> Failed -> Waiting ...            tried again, after `delay`
+               \-> Failed -> PassedOver -> Waiting ...   the next model's turn
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.errors import CallFailed, ProviderFailed, Rejected, ReplyInvalid, TransportFailed
+from actors.wire.chat import ChatReply
+
+_TRANSPORT_PHRASES = {
+    "connect": "no connection",
+    "timeout": "no answer in time",
+    "reset": "connection broke",
+    "protocol": "answer cut off or garbled",
+}
+
+
+@attrs.frozen
+class Waiting:
+    """The call waits for capacity of `model`."""
+
+    model: str
+
+
+@attrs.frozen
+class Calling:
+    """Attempt number `attempt` of this call is out, to `model`, after `waited` seconds for capacity."""
+
+    model: str
+    attempt: int
+    waited: float
+
+
+@attrs.frozen
+class Failed:
+    """An attempt failed. It is tried again after `delay` seconds, or no more on this model when None."""
+
+    model: str
+    attempt: int
+    error: CallFailed
+    delay: float | None
+
+
+@attrs.frozen
+class PassedOver:
+    """`model` is given up because of `error`, and `next_model` is asked instead."""
+
+    model: str
+    next_model: str
+    error: CallFailed | Rejected
+
+
+@attrs.frozen
+class Answered:
+    """The call is answered.
+
+    Args:
+        reply: the answer.
+        model_used: the model of the chain that gave it.
+        fell_back: whether that is not the first of the chain.
+        attempts: requests that went out for this call, over all models.
+    """
+
+    reply: ChatReply
+    model_used: str
+    fell_back: bool
+    attempts: int
+
+
+CallStep = Waiting | Calling | Failed | PassedOver | Answered
+
+
+def phrase(error: CallFailed | Rejected) -> str:
+    """Return a fault in a few words that name no host, key or text."""
+    match error:
+        case ProviderFailed(kind=kind, status=status):
+            return f"{kind.removesuffix('_error').replace('_', ' ')} ({status})"
+        case TransportFailed(kind=kind):
+            return _TRANSPORT_PHRASES.get(kind, kind)
+        case ReplyInvalid():
+            return "answer of no use"
+        case Rejected():
+            return "no capacity in time"
+        case _:
+            return "call failed"

@@ -1,0 +1,94 @@
+"""The endpoint: one provider's models behind one ref, and the books of what was asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import attrs
+
+from actors.call import CallPath, place_call
+from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
+from actors.errors import CallFailed, Rejected
+from actors.kernel import Actor, Ref, op
+from actors.wire.chat import ChatRequest
+
+
+@attrs.frozen
+class EndpointStatistics:
+    """What an endpoint has done since it was started.
+
+    Args:
+        calls: logical calls begun.
+        answered: those that were answered.
+        attempts: requests that went out.
+        failed_attempts: those of them that failed.
+        passed_over: times a model was given up for the next.
+    """
+
+    calls: int = 0
+    answered: int = 0
+    attempts: int = 0
+    failed_attempts: int = 0
+    passed_over: int = 0
+
+
+class Endpoint(Actor):
+    """Places calls along its path, many at once; each call streams its steps to its caller.
+
+    Args:
+        path: the chain of models and how they are called.
+    """
+
+    def __init__(self, path: CallPath) -> None:
+        self._path = path
+        self._statistics = EndpointStatistics()
+
+    @op(raises=(CallFailed, Rejected))
+    async def call(self, request: ChatRequest) -> AsyncGenerator[CallStep]:
+        """Call the models of the chain until one answers; the last item is `Answered`.
+
+        Leaving the stream cancels the call and settles what it had reserved.
+
+        Raises:
+            CallFailed: no model answered.
+            Rejected: there was no capacity in time.
+        """
+        self._count(calls=1)
+        async with aclosing(place_call(self._path, request)) as steps:
+            async for step in steps:
+                match step:
+                    case Calling():
+                        self._count(attempts=1)
+                    case Failed():
+                        self._count(failed_attempts=1)
+                    case PassedOver():
+                        self._count(passed_over=1)
+                    case Answered():
+                        self._count(answered=1)
+                    case _:
+                        pass
+                yield step
+
+    @op
+    def statistics(self) -> EndpointStatistics:
+        """Return the books."""
+        return self._statistics
+
+    def _count(self, **more: int) -> None:
+        counts = {name: getattr(self._statistics, name) + count for name, count in more.items()}
+        self._statistics = attrs.evolve(self._statistics, **counts)
+
+
+async def answer(endpoint: Ref[Endpoint], request: ChatRequest) -> Answered:
+    """Call through `endpoint` and return only the answer.
+
+    Raises:
+        CallFailed: no model answered.
+        Rejected: there was no capacity in time.
+    """
+    async with endpoint.stream(Endpoint.call(request)) as steps:
+        async for step in steps:
+            if isinstance(step, Answered):
+                return step
+    raise RuntimeError("a call ended without an answer and without an error")
