@@ -93,9 +93,15 @@ def _without_needless_group(group: BaseExceptionGroup[BaseException]) -> BaseExc
     """Return a lone error without the nursery's group; a lone KeyboardInterrupt without any."""
     if len(group.exceptions) > 1:
         return group
-    only: BaseException = group.exceptions[0]  # pyright: ignore[reportGeneralTypeIssues]  # no group is empty
-    is_ours = isinstance(only, BaseExceptionGroup) and not isinstance(only, ExceptionGroup)
-    return _without_needless_group(cast("BaseExceptionGroup[BaseException]", only)) if is_ours else only
+    only = next(iter(group.exceptions))
+    return (
+        _without_needless_group(cast("BaseExceptionGroup[BaseException]", only)) if _is_torn(only) else only
+    )
+
+
+def _is_torn(error: BaseException) -> bool:
+    """Say whether this is a group that holds an interrupt, which only a nursery makes."""
+    return isinstance(error, BaseExceptionGroup) and not isinstance(error, ExceptionGroup)
 
 
 def _raise_as_it_is(error: BaseException) -> NoReturn:

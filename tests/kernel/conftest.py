@@ -1,17 +1,13 @@
-"""What all tests of the kernel share: books that must balance at the end of every one of them."""
+"""What the tests of the kernel share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from actors.kernel import Books, open_books
+from actors.kernel import Books, current_books
 
 
-@pytest.fixture(autouse=True)
-def books() -> Iterator[Books]:
-    """Open the ambient books around the test, and check them after it."""
-    with open_books() as opened:
-        yield opened
-    opened.check_balanced()
+@pytest.fixture
+async def books() -> Books:
+    """Return the books that are kept over every test, and checked at its end."""
+    return current_books()

@@ -87,8 +87,9 @@ def test_dead_letters_are_passed_on_and_only_the_last_are_kept() -> None:
 
 def test_given_books_become_the_ambient_ones_and_the_old_ones_come_back() -> None:
     mine = Books()
-    before = current_books()
-    with open_books(mine) as opened:
-        assert opened is mine
-        assert current_books() is mine
-    assert current_books() is before
+    with open_books() as before:
+        with open_books(mine) as opened:
+            assert opened is mine
+            assert current_books() is mine
+        assert current_books() is before
+    assert current_books() is not before
