@@ -142,6 +142,7 @@ def test_a_name_may_hold_digits() -> None:
 
 def test_a_cue_needs_an_empty_line_before_it() -> None:
     assert body("Rain.\nBOB\nHello.") == (Action("Rain.\nBOB\nHello."),)
+    assert parse("INT. A\nTHUNDER.\nRain.").scenes[0].elements == (Action("THUNDER.\nRain."),)
 
 
 def test_two_spaces_keep_a_speech_open_and_other_blanks_end_it() -> None:
@@ -166,7 +167,7 @@ def test_a_transition_ends_in_to_or_is_forced(text: str) -> None:
 
 
 def test_a_transition_not_in_capitals_is_action() -> None:
-    assert body("He walks to:") == (Action("He walks to:"),)
+    assert body("He walks TO:") == (Action("He walks TO:"),)
 
 
 def test_angle_brackets_on_both_sides_center_action() -> None:
@@ -219,6 +220,7 @@ def test_a_comment_that_is_not_closed_is_text(text: str) -> None:
         ("snake_case_word", "snake_case_word"),
         ("a * b * c", "a * b * c"),
         ("*open", "*open"),
+        ("2 * 3*", "2 * 3*"),
     ],
 )
 def test_emphasis_is_taken_off_as_published(written: str, read: str) -> None:
@@ -292,7 +294,9 @@ def test_every_text_is_some_screenplay_and_no_line_of_its_body_is_lost(text: str
         assert not printed.removesuffix(sources).strip()
 
 
-@pytest.mark.parametrize("unit", ["[[", "/*", "a[[x]]", "*a ", "_a ", "INT. A\n", "BOB\nhi\n\n", "(", "\\"])
+@pytest.mark.parametrize(
+    "unit", ["[[", "/*", "a[[x]]" * 8, "*a ", "_a ", "INT. A\n", "BOB\nhi\n\n", "(", "\\"]
+)
 def test_hostile_repetition_costs_no_more_than_its_length(unit: str) -> None:
     """Eight times the text takes about eight times as long; work that grew with the square would take 64 times."""
     assert processor_time(unit * 24_000) < 24 * processor_time(unit * 3_000)

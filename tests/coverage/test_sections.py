@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from actors.coverage.fountain import parse
 from actors.coverage.marks import Piece, joined, unmarked
 from actors.coverage.screenplay import Screenplay
-from actors.coverage.sections import Section, estimate_tokens, split_sections
+from actors.coverage.sections import Section, split_sections
+from actors.policies.estimate import estimate_tokens
 
 SCENE_TEXT = st.lists(
     st.sampled_from(
@@ -57,12 +58,29 @@ def test_a_section_may_fill_its_budget_exactly() -> None:
 
 
 def test_a_scene_too_large_is_cut_between_paragraphs_and_says_that_it_goes_on() -> None:
-    texts = [each.text for each in split_sections(script(4), budget=46, estimate=len)]
+    texts = [each.text for each in split_sections(script(4), budget=43, estimate=len)]
     assert texts == [
         "[scene 1] INT. A\n\nabcdefgh.\n\n",
         "[scene 1, continued] abcdefgh.\n\nabcdefgh.\n\n",
         "[scene 1, continued] abcdefgh.\n\n",
     ]
+
+
+def test_a_speech_is_not_cut_from_its_cue_while_it_fits_a_section() -> None:
+    screenplay = parse("INT. A\n\nANN\nHi you.\n\nRain.\n\nSnow.\n\n")
+    assert [each.text for each in split_sections(screenplay, budget=41, estimate=len)] == [
+        "[scene 1] INT. A\n\n",
+        "[scene 1, continued] ANN\nHi you.\n\nRain.\n\n",
+        "[scene 1, continued] Snow.\n\n",
+    ]
+
+
+def test_a_continuation_never_shares_a_section_with_the_words_it_continues() -> None:
+    """Cut inside a line, its mark would stand inside a line too, and nobody would see it."""
+    screenplay = parse("INT. A\n\n" + "x " * 190)
+    sections = split_sections(screenplay, budget=100)
+    assert sources(sections) == typed(screenplay)
+    assert [text.count("continued") for text in (each.text for each in sections)] == [0, 1, 1]
 
 
 def test_what_is_left_of_a_cut_scene_shares_its_section_with_the_next_scenes() -> None:
@@ -107,6 +125,11 @@ def test_a_script_cannot_number_its_own_scenes() -> None:
     (section,) = split_sections(screenplay, budget=1000)
     assert [piece.scene for piece in unmarked(section.text)] == [1]
     assert sources((section,)) == typed(screenplay)
+
+
+def test_the_backslashes_of_shielded_lines_count_towards_the_budget() -> None:
+    sections = split_sections(parse("INT. A\n\n" + "[scene 9]\n\n" * 4), budget=43, estimate=len)
+    assert max(len(each.text) for each in sections) <= 43
 
 
 def test_tokens_are_estimated_from_bytes() -> None:

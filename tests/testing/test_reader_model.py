@@ -173,6 +173,15 @@ def test_a_request_to_repair_is_answered_from_the_script_before_it() -> None:
     assert reader_model(asked | {"messages": asked["messages"] + repair}) == reader_model(asked)
 
 
+def test_of_several_scripts_in_a_conversation_the_last_is_read() -> None:
+    first, last = request("maya", LAMP), request("maya", SILENT)
+    assert reader_model(first | {"messages": first["messages"] + last["messages"]}) == reader_model(last)
+
+
+def test_it_points_to_no_more_scenes_than_a_coverage_holds() -> None:
+    assert len(report("colton", "INT. A - NIGHT\n\n" * 13).evidence) == 12
+
+
 def test_without_a_reader_in_the_system_prompt_the_first_one_answers() -> None:
     asked = request("devon", LAMP)
     del asked["system"]
