@@ -295,7 +295,7 @@ def test_every_text_is_some_screenplay_and_no_line_of_its_body_is_lost(text: str
 
 
 @pytest.mark.parametrize(
-    "unit", ["[[", "/*", "a" * 30 + "[[x]]", "*a ", "_a ", "INT. A\n", "BOB\nhi\n\n", "(", "\\"]
+    "unit", ["[[", "/*", "a" * 90 + "[[x]]", "*a ", "_a ", "INT. A\n", "BOB\nhi\n\n", "(", "\\"]
 )
 def test_hostile_repetition_costs_no_more_than_its_length(unit: str) -> None:
     """Eight times the text takes about eight times as long; work that grew with the square would take 64 times."""
