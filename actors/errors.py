@@ -19,6 +19,11 @@ Outline:
     │   └── ReplyInvalid           the provider answered, but the answer is of no use
     ├── StartFailed              a child or a tree did not start
     ├── RestartsExhausted        a child failed more often than its budget allows
+    ├── ChildError               a supervisor cannot do with this child what it was asked to
+    │   ├── ChildExists            the id is taken, by a child that runs or one that was stopped
+    │   ├── ChildNotFound          no child has this id
+    │   ├── ChildStillRunning      it has to be stopped first
+    │   └── ChildStillRestarting   it is between two incarnations
     ├── SettingsError            a wrong setting: file, key, value and bound
     └── InputError               what the user gave cannot be worked on
 
@@ -207,6 +212,34 @@ class RestartsExhausted(UnderstudyError):
         self.child = child
         self.restarts = restarts
         self.period = period
+
+
+class ChildError(UnderstudyError):
+    """A supervisor cannot do with this child what it was asked to; nothing was changed.
+
+    Attributes:
+        child: the id of the child.
+    """
+
+    def __init__(self, text: str, *, child: str) -> None:
+        super().__init__(text)
+        self.child = child
+
+
+class ChildExists(ChildError):
+    """The id is taken, by a child that runs or by one that was stopped and is kept."""
+
+
+class ChildNotFound(ChildError):
+    """No child has this id: it never had, or the child was forgotten when it ended."""
+
+
+class ChildStillRunning(ChildError):
+    """The child runs; it has to be stopped first, or did not stop within its grace."""
+
+
+class ChildStillRestarting(ChildError):
+    """The child is between two incarnations and starts again by itself; stop it first."""
 
 
 class SettingsError(UnderstudyError):

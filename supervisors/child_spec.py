@@ -1,0 +1,95 @@
+"""What a supervisor must know of a child before it starts: the spec, a frozen value.
+
+A spec is a job advertisement: it says how to fill the role and what happens when it falls vacant. It is not the
+child, and one spec can be used in many trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, get_args
+
+import attrs
+
+from actors.kernel.actor import Actor
+from actors.kernel.mailbox import DEFAULT_CAPACITY, Overflow
+from supervisors.backoff import Backoff
+from supervisors.intensity import Intensity
+from supervisors.restart import RESTART_TYPES, RestartType
+
+ActorT_co = TypeVar("ActorT_co", bound=Actor, covariant=True)
+
+OVERFLOWS: tuple[str, ...] = get_args(Overflow)
+
+
+@attrs.frozen
+class ChildSpec(Generic[ActorT_co]):
+    """How one child is made, restarted and stopped.
+
+    Args:
+        id: what the child is called: unique among its siblings, and its name in errors and events.
+        factory: makes a new actor for every incarnation; a class without arguments, a `functools.partial` or a lambda.
+        restart: "permanent" (started again however it ends), "transient" (started again after a crash) or
+            "temporary" (never started again, and forgotten when it ends).
+        grace: seconds it has to end when it is asked to stop; `math.inf` is unlimited, 0 cancels at once. None
+            leaves it to the actor: 5 s, or unlimited for a supervisor, whose own children have graces.
+        capacity: messages its mailbox holds before senders wait.
+        overflow: what a full mailbox does: "wait", "refuse", "drop_oldest" or "drop_newest".
+        backoff: how long to wait before a restart; None takes the supervisor's.
+        intensity: the child's own restart budget; None takes 3 in 30 s.
+
+    Raises:
+        TypeError: a field is of the wrong kind.
+        ValueError: a field is out of its bounds.
+    """
+
+    id: str
+    factory: Callable[[], ActorT_co]
+    restart: RestartType = "permanent"
+    grace: float | None = None
+    capacity: int = DEFAULT_CAPACITY
+    overflow: Overflow = "wait"
+    backoff: Backoff | None = None
+    intensity: Intensity | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._check_kinds()
+        if not self.id:
+            raise ValueError("id must not be empty")
+        if self.restart not in RESTART_TYPES:
+            raise ValueError(f"restart must be permanent, transient or temporary, got {self.restart!r}")
+        if self.grace is not None and not self.grace >= 0:
+            raise ValueError(f"grace must be >= 0, got {self.grace}")
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be >= 1, got {self.capacity}")
+        if self.overflow not in OVERFLOWS:
+            raise ValueError(
+                f"overflow must be wait, refuse, drop_oldest or drop_newest, got {self.overflow!r}"
+            )
+
+    def _check_kinds(self) -> None:
+        """Refuse what a type checker would have refused, for callers without one."""
+        fields: dict[str, object] = attrs.asdict(self, recurse=False)
+        if not isinstance(fields["id"], str):
+            raise TypeError(f"id must be a string, got {self.id!r}")
+        if isinstance(fields["factory"], Actor):
+            raise TypeError(
+                f"factory must make an actor, got a {type(self.factory).__name__} that is made already"
+            )
+        if not callable(fields["factory"]):
+            raise TypeError(f"factory must be callable without arguments, got {self.factory!r}")
+        if self.grace is not None and not _is_number(fields["grace"]):
+            raise TypeError(f"grace must be a number of seconds or None, got {self.grace!r}")
+        if type(self.capacity) is not int:
+            raise TypeError(f"capacity must be a whole number, got {self.capacity!r}")
+        for name, kind in (("backoff", Backoff), ("intensity", Intensity)):
+            if not isinstance(fields[name], kind | None):
+                raise TypeError(f"{name} must be {_article(kind)} or None, got {fields[name]!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _article(kind: type[object]) -> str:
+    return f"an {kind.__name__}" if kind.__name__[0] in "AEIOU" else f"a {kind.__name__}"
