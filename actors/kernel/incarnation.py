@@ -46,11 +46,11 @@ class Incarnation:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
     _timers: Timers | None = None
-    _lane: list[Callable[[], object]] = attrs.field(factory=list[Callable[[], object]])
+    _lane: list[Callable[[], object]] | None = None
     _ops: int = 0
     _ops_ended: trio.Event | None = None
-    _errors: list[Exception] = attrs.field(factory=list[Exception])
-    _watches: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
+    _errors: tuple[Exception, ...] = ()
+    _watches: tuple[Callable[[], None], ...] = ()
     _has_crashed: bool = False
     _is_set_up: bool = False
     _has_deadline: bool = True
@@ -71,12 +71,15 @@ class Incarnation:
             trio.Cancelled: the block around it was cancelled; everything is settled and torn down by then.
         """
         self.number = self.slot.enter(self)
-        current_activity.set(None)
+        if current_activity.get() is not None:
+            current_activity.set(None)
         try:
             with self._scope:
                 await self._perform(factory, started)
-        except ExceptionGroup as torn:  # what tasks raised while being cancelled, less the cancellation itself
-            self._errors.extend(torn.exceptions)
+        except (
+            ExceptionGroup
+        ) as torn:  # what tasks raised while being cancelled, less the cancellation itself
+            self._errors += torn.exceptions
         finally:
             for forget in self._watches:
                 forget()
@@ -89,9 +92,9 @@ class Incarnation:
     async def _perform(self, factory: Callable[[], Actor], started: Callable[[], object]) -> None:
         try:
             actor = play(factory(), self)
-            self._server = Server(actor, self.slot.mailbox, self._start_op, self._post, self._crash)
+            self._server = Server(actor, self.slot.mailbox, self)
         except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
-            self._errors.append(error)
+            self._errors += (error,)
             return
         async with trio.open_nursery() as self._nursery:
             if await self._set_up(actor):
@@ -106,7 +109,7 @@ class Incarnation:
         try:
             await actor.setup()
         except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
-            self._errors.append(error)
+            self._errors += (error,)
             return False
         self._is_set_up = True
         self._has_deadline = type(actor).next_deadline is not Actor.next_deadline
@@ -117,7 +120,10 @@ class Incarnation:
     async def _loop(self, server: Server) -> None:
         mailbox = self.slot.mailbox
         while not self._is_over():
-            envelope = await self._next(server.actor)
+            if self._timers is None and not self._has_deadline:
+                envelope = mailbox.taken(await mailbox.arrival())  # the common case, on the shortest way
+            else:
+                envelope = await self._next(server.actor)
             if envelope is not None and self._has_crashed:
                 mailbox.put_back(envelope)  # it came in the instant of the crash: for the next incarnation
                 return
@@ -131,27 +137,27 @@ class Incarnation:
                 if self._lane or (self._is_ending and not self._is_draining) or not left or not mailbox.depth:
                     break
                 envelope = mailbox.get_nowait()
+            envelope = None  # an idle actor does not hold on to the last message
 
     def _is_over(self) -> bool:
         """Obey the system lane, then say whether the loop is done."""
         while self._lane:
-            lane, self._lane = self._lane, []
+            lane, self._lane = self._lane, None
             for call in lane:
                 self._guard(call)
         return self._is_ending and not (self._is_draining and self.slot.mailbox.depth)
 
     async def _next(self, actor: Actor) -> Envelope | None:
         """Return what is to be served next; None after a nudge or a deadline."""
-        if self._timers is None and not self._has_deadline:
-            return await self.slot.mailbox.get()
+        mailbox = self.slot.mailbox
         due = self._next_due(actor)
         if due == math.inf:
-            return await self.slot.mailbox.get()
+            return mailbox.taken(await mailbox.arrival())
         if due <= trio.current_time():
             await trio.lowlevel.checkpoint()
             return self._fire(actor, trio.current_time())
         with trio.CancelScope(deadline=due):
-            return await self.slot.mailbox.get()
+            return mailbox.taken(await mailbox.arrival())
         return None
 
     def _next_due(self, actor: Actor) -> float:
@@ -160,7 +166,7 @@ class Incarnation:
             if math.isnan(deadline):
                 raise ValueError(f"next_deadline of {self.name!r} must be an instant or infinity, got nan")  # noqa: TRY301  # a crash like any other
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
-            self._crash(error)
+            self.crash(error)
             return -math.inf
         return deadline if self._timers is None else min(deadline, self._timers.next_due())
 
@@ -189,7 +195,7 @@ class Incarnation:
         try:
             await actor.wind_down()
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
-            self._errors.append(error)
+            self._errors += (error,)
         if self._ops:
             self._ops_ended = trio.Event()
             await self._ops_ended.wait()
@@ -204,17 +210,17 @@ class Incarnation:
             with scope:
                 await actor.teardown()
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
-            self._errors.append(error)
+            self._errors += (error,)
         if scope.cancelled_caught:
-            self._errors.append(TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"))
+            self._errors += (TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"),)
 
     @property
     def error(self) -> Exception | None:
         """What went wrong, several errors as a group; None when nothing did."""
         match self._errors:
-            case []:
+            case ():
                 return None
-            case [only]:
+            case (only,):
                 return only
             case several:
                 return ExceptionGroup(f"actor {self.name!r} ended with several errors", several)
@@ -224,8 +230,9 @@ class Incarnation:
             return "crashed" if self._errors else "normal"
         return "killed" if self._scope.cancelled_caught and not self._has_crashed else "stopped"
 
-    def _crash(self, error: Exception) -> None:
-        self._errors.append(error)
+    def crash(self, error: Exception) -> None:
+        """End with `error`: everything else of the incarnation is cancelled."""
+        self._errors += (error,)
         self._has_crashed = True
         self._is_ending, self._is_draining = True, False
         self._scope.cancel()
@@ -234,11 +241,12 @@ class Incarnation:
         try:
             call()
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
-            self._crash(error)
+            self.crash(error)
 
     # child tasks
 
-    def _start_op(self, run: Callable[[], Awaitable[object]]) -> None:
+    def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
+        """Run an op as a child task that is waited for at a stop."""
         self._ops += 1
         self._spawn(lambda: self._op(run))
 
@@ -259,7 +267,7 @@ class Incarnation:
         try:
             await run()
         except Exception as error:  # noqa: BLE001  # a child task's crash is the actor's
-            self._crash(error)
+            self.crash(error)
         finally:
             self.slot.mailbox.wake()  # what it did may have moved the next deadline
 
@@ -317,16 +325,18 @@ class Incarnation:
 
     def watch(self, ref: Ref[Any], on_down: Callable[[Down], object]) -> None:
         """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
-        self._watches.append(
-            ref.on_down(lambda down: self._post(lambda: self.start_timer(0, on_down(down), None)))
-        )
+        forget = ref.on_down(lambda down: self.post(lambda: self.start_timer(0, on_down(down), None)))
+        self._watches += (forget,)
 
     def finish(self) -> None:
         """End normally after the current message."""
         self._is_ending = True
         self.slot.mailbox.wake()
 
-    def _post(self, call: Callable[[], object]) -> None:
+    def post(self, call: Callable[[], object]) -> None:
         """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
-        self._lane.append(call)
+        if self._lane is None:
+            self._lane = [call]
+        else:
+            self._lane.append(call)
         self.slot.mailbox.wake()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import attrs
@@ -200,24 +200,30 @@ class Mailbox:
         """How many envelopes wait outside for room."""
         return 0 if self._line is None else len(self._line)
 
-    async def get(self) -> Envelope | None:
-        """Wait for the next envelope; None is a nudge."""
-        if self._returned is not None:
-            await trio.lowlevel.checkpoint()
-            return self.get_nowait()
-        return self._taken(await self._receive.receive())
+    def arrival(self) -> Awaitable[Envelope | None]:
+        """Return what to await for the next envelope, None being a nudge; what comes is to be given to `taken`.
+
+        It is the channel's own `receive`, so that an idle actor holds no frame of this class.
+        """
+        return self._receive.receive() if self._returned is None else self._return()
+
+    async def _return(self) -> Envelope | None:
+        await trio.lowlevel.checkpoint()
+        envelope, self._returned = self._returned, None
+        return envelope
 
     def get_nowait(self) -> Envelope | None:
         """Return the next envelope, or None when there is none."""
         if self._returned is not None:
             envelope, self._returned = self._returned, None
-            return self._taken(envelope)
+            return self.taken(envelope)
         try:
-            return self._taken(self._receive.receive_nowait())
+            return self.taken(self._receive.receive_nowait())
         except trio.WouldBlock:
             return None
 
-    def _taken(self, envelope: Envelope | None) -> Envelope | None:
+    def taken(self, envelope: Envelope | None) -> Envelope | None:
+        """Enter that `envelope` has left the mailbox, and return it."""
         if envelope is not None:
             self.depth -= 1
             if self._line:
@@ -238,7 +244,7 @@ class Mailbox:
         self.depth += 1
 
     def wake(self) -> None:
-        """Nudge the reader if it waits in `get`."""
+        """Nudge the reader if it waits for an arrival."""
         if self._receive.statistics().tasks_waiting_receive:
             self._send.send_nowait(None)
 

@@ -44,11 +44,6 @@ class Reply(Generic[R]):
         """Whether the asker has gone."""
         return self._state == _ABANDONED
 
-    @property
-    def is_open(self) -> bool:
-        """Whether neither an answer nor a departure has been recorded."""
-        return self._state == _OPEN
-
     def answer(self, value: R) -> bool:
         """Set the answer; return False if the asker has gone, and the value stays with the caller."""
         if self._state != _OPEN:
@@ -84,8 +79,9 @@ class Reply(Generic[R]):
         self._state = _ABANDONED
         self.is_past_deadline = past_deadline
         self._task = None
-        if self._on_abandon is not None:
-            self._on_abandon()
+        on_abandon, self._on_abandon = self._on_abandon, None
+        if on_abandon is not None:
+            on_abandon()
 
     async def wait(self, on_abandon: Callable[[], object]) -> R:
         """Wait for the answer. Call `on_abandon` at once if this task is cancelled first.
@@ -99,6 +95,9 @@ class Reply(Generic[R]):
             self._task = trio.lowlevel.current_task()
             self._on_abandon = on_abandon
             await trio.lowlevel.wait_task_rescheduled(self._abort)
+            self._on_abandon = (
+                None  # breaks the cycle of cell and envelope, so that the message is let go at once
+            )
         if self._state == _EXPIRED:
             await trio.lowlevel.checkpoint_if_cancelled()
         if self._error is not None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -35,6 +35,22 @@ from actors.kernel.message import OpSpec
 from actors.kernel.reply import Deferred
 
 
+class Host(Protocol):
+    """What serving needs of the incarnation around it."""
+
+    def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
+        """Run an op as a child task."""
+        ...
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Run `call` in the actor at the next message boundary."""
+        ...
+
+    def crash(self, error: Exception) -> None:
+        """End the incarnation with `error`."""
+        ...
+
+
 @attrs.define(eq=False)
 class Server:
     """Serves the envelopes of one incarnation.
@@ -42,16 +58,12 @@ class Server:
     Args:
         actor: whose ops are run.
         mailbox: whose accounts they count into.
-        start_child: runs an awaitable as a child task.
-        post: runs a call in the actor at the next message boundary.
-        crash: ends the incarnation with an error.
+        host: the incarnation it serves for.
     """
 
     actor: Actor
     mailbox: Mailbox
-    start_child: Callable[[Callable[[], Awaitable[object]]], None]
-    post: Callable[[Callable[[], object]], None]
-    crash: Callable[[Exception], None]
+    host: Host
     activities: dict[Activity, None] = attrs.field(factory=dict[Activity, None])
     parked: dict[Envelope, Deferred[Any]] = attrs.field(factory=dict[Envelope, Deferred[Any]])
 
@@ -71,10 +83,10 @@ class Server:
             self._call(envelope, spec)
         elif spec.kind == "stream":
             activity, scope = self._enter(envelope, spec)
-            self.start_child(lambda: self._produce(envelope, spec, activity, scope))
+            self.host.start_op(lambda: self._produce(envelope, spec, activity, scope))
         elif spec.concurrent:
             activity, scope = self._enter(envelope, spec)
-            self.start_child(lambda: self._run(envelope, spec, activity, scope))
+            self.host.start_op(lambda: self._run(envelope, spec, activity, scope))
         else:
             return self._run(envelope, spec, *self._enter(envelope, spec), holds=True)
         return None
@@ -180,11 +192,12 @@ class Server:
             return
         self.parked[envelope] = deferred
         envelope.is_parked = True
-        envelope.on_abandon = lambda: self.post(lambda: self._departed(envelope))
+        envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
         deferred.bind(lambda answered: self._redeem(envelope, spec, answered))
 
     def _redeem(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> bool:
         """Pass on the answer; return whether the asker receives it."""
+        envelope.on_abandon = None  # breaks its cycle
         if self.parked.pop(envelope, None) is None:
             if deferred.error is None and envelope.fate is not Fate.INTERRUPTED:
                 self._undo(spec, deferred.value)
@@ -197,6 +210,7 @@ class Server:
         deferred = self.parked.pop(envelope, None)
         if deferred is None:
             return  # it was answered before the news came
+        envelope.on_abandon = None  # breaks its cycle
         envelope.settle(envelope.departure())
         if deferred.on_abandoned is not None:
             deferred.on_abandoned()
@@ -219,7 +233,7 @@ class Server:
             try:
                 spec.undo(self.actor, value)
             except Exception as error:  # noqa: BLE001  # whatever undo raises, the state is not to be trusted
-                self.crash(error)
+                self.host.crash(error)
 
     def _failed(self, envelope: Envelope, error: Exception) -> bool:
         if envelope.is_tell:
@@ -236,7 +250,7 @@ class Server:
         self._interrupted(envelope, error if isinstance(error, Exception) else None)
         if not isinstance(error, Exception):
             raise error
-        self.crash(error)
+        self.host.crash(error)
 
     def _interrupted(self, envelope: Envelope, cause: BaseException | None) -> None:
         error = Interrupted(

@@ -122,8 +122,8 @@ class Slot:
     performer: Performer | None = None
     on_stop_request: Callable[[float], object] | None = None
     _stop_request: tuple[float, bool] | None = None
-    _exit_waiters: list[trio.Event] = attrs.field(factory=list[trio.Event])
-    _watchers: list[Callable[[Down], object]] = attrs.field(factory=list[Callable[[Down], object]])
+    _exit_waiters: tuple[trio.Event, ...] = ()
+    _watchers: tuple[Callable[[Down], object], ...] = ()
 
     @classmethod
     def open(
@@ -148,7 +148,7 @@ class Slot:
         self.state = state
         self._stop_request = None
         self.mailbox.take_new()
-        waiters, self._exit_waiters = self._exit_waiters, []
+        waiters, self._exit_waiters = self._exit_waiters, ()
         for waiter in waiters:
             waiter.set()
 
@@ -168,7 +168,7 @@ class Slot:
         self.down = Down(self.name, exit_.reason, exit_.error, self.incarnation)
         self.mailbox.close()
         self.mailbox.books.close_tally(self.mailbox.tally)
-        watchers, self._watchers = self._watchers, []
+        watchers, self._watchers = self._watchers, ()
         for watcher in watchers:
             watcher(self.down)
 
@@ -177,11 +177,10 @@ class Slot:
         if self.down is not None:
             watcher(self.down)
             return _nothing
-        self._watchers.append(watcher)
+        self._watchers += (watcher,)
 
         def forget() -> None:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
+            self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
         return forget
 
@@ -191,7 +190,7 @@ class Slot:
             await trio.lowlevel.checkpoint()
             return
         event = trio.Event()
-        self._exit_waiters.append(event)
+        self._exit_waiters += (event,)
         await event.wait()
 
     async def wait_down(self) -> Down:

@@ -468,7 +468,7 @@ async def race_watch_against_end(rng: random.Random) -> None:
     assert len(seen) + left == watchers
     assert all(down == Down("<lambda>", "stopped", None, 1) for down in seen)
     assert sorted(called.values()) == [1] * expected
-    assert ref._slot._watchers == []
+    assert ref._slot._watchers == ()
 
 
 RACES: tuple[Race, ...] = (
