@@ -100,6 +100,7 @@ class Server:
     # running an op
 
     def _call(self, envelope: Envelope, spec: OpSpec) -> None:
+        envelope.on_abandon = _ignore  # the op itself may cancel its asker
         try:
             value = envelope.message.apply(spec.function, self.actor)
         except spec.raises as error:
@@ -193,6 +194,8 @@ class Server:
         self.parked[envelope] = deferred
         envelope.is_parked = True
         envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
+        if envelope.is_abandoned:
+            envelope.on_abandon()
         deferred.bind(lambda answered: self._redeem(envelope, spec, answered))
 
     def _redeem(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> bool:

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.errors import ActorStopped, Interrupted, NotDelivered
-from actors.kernel import Actor, Books, Deferred, Fate, Ref, op, open_actor
+from actors.kernel import Actor, Books, Deferred, Fate, Message, Ref, op, open_actor
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -510,6 +510,72 @@ async def test_a_cancelled_ask_counts_as_cancelled_and_a_late_one_as_expired() -
         nursery.cancel_scope.cancel()
     await soon()
     assert recorder.statistics().messages.fates == {Fate.CANCELLED: 2}
+
+
+class Cutter(Actor):
+    """Cancels, from within its ops, the scope of whoever asks."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.scope = trio.CancelScope()
+
+    @op(undo=lambda self, value: self.log.append(f"undo {value}"), raises=(ValueError,))
+    def cut(self, then: str) -> int:
+        self.scope.cancel()
+        if then == "refuse":
+            raise ValueError(then)
+        if then == "crash":
+            raise KeyError(then)
+        return 1
+
+    @op(undo=lambda self, value: self.log.append(f"undo {value}"))
+    def cut_and_park(self) -> Deferred[int]:
+        self.scope.cancel()
+        return Deferred(on_abandoned=lambda: self.log.append("left"))
+
+
+@pytest.mark.parametrize(
+    ("message", "log"),
+    [(Cutter.cut("return"), ["undo 1"]), (Cutter.cut("refuse"), []), (Cutter.cut_and_park(), ["left"])],
+)
+async def test_a_plain_op_may_cancel_its_own_asker(message: Message[Cutter, int], log: list[str]) -> None:
+    actor = Cutter()
+    async with open_actor(lambda: actor) as cutter:
+        with actor.scope:
+            await cutter.ask(message)
+        await soon()
+        assert actor.scope.cancelled_caught
+        assert actor.log == log
+        assert cutter.statistics().messages.fates == {Fate.CANCELLED: 1}
+        assert cutter.statistics().parked == 0
+
+
+async def test_a_plain_op_that_cancels_its_asker_and_crashes_is_a_crash() -> None:
+    actor = Cutter()
+    with pytest.raises(KeyError, match="crash"):
+        async with open_actor(lambda: actor) as cutter:
+            with actor.scope:
+                await cutter.ask(Cutter.cut("crash"))
+            await trio.sleep_forever()
+    assert cutter.statistics().messages.fates == {Fate.INTERRUPTED: 1}
+
+
+async def test_a_value_set_between_the_departure_of_its_asker_and_the_news_of_it_is_undone() -> None:
+    actor = Window()
+    async with open_actor(lambda: actor) as window:
+        with trio.CancelScope() as scope:
+
+            async def leave_and_grant() -> None:
+                await soon()
+                scope.cancel()
+                actor.granted += 1
+                assert not actor.line.pop().set(actor.granted)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(leave_and_grant)
+                await window.ask(Window.acquire())
+        await soon()
+        assert (actor.left, actor.undone) == (0, [1])
 
 
 # deadlines
