@@ -19,7 +19,7 @@ from actors.coverage.record import Coverage, parse_coverage
 from actors.coverage.screenplay import Screenplay
 from actors.coverage.sections import Section, split_sections
 from actors.endpoint import Endpoint
-from actors.errors import CallFailed, Rejected, ReplyInvalid
+from actors.errors import CallFailed, InputError, Rejected, ReplyInvalid
 from actors.kernel import Actor, Ref, op
 from actors.progress import Mishap, Progress, State
 from actors.wire.chat import ChatMessage, ChatReply, ChatRequest
@@ -72,7 +72,7 @@ class Reader(Actor):
         self._section_tokens = section_tokens
         self._max_tokens = max_tokens
 
-    @op(raises=(CallFailed, Rejected))
+    @op(raises=(CallFailed, Rejected, InputError))
     async def read(self, screenplay: Screenplay) -> AsyncGenerator[Event]:
         """Read `screenplay` section by section; the last item is `Finished`.
 
@@ -80,8 +80,11 @@ class Reader(Actor):
             ReplyInvalid: a section's answer did not parse, and neither did the one after it.
             CallFailed: no model answered.
             Rejected: there was no capacity in time.
+            InputError: the screenplay has no text.
         """
         sections = split_sections(screenplay, budget=self._section_tokens)
+        if not sections:
+            raise InputError("the screenplay has no text to read")
         reading = _Reading(self.persona.name, self.now, len(sections))
         coverages: list[Coverage] = []
         for section in sections:
@@ -96,6 +99,14 @@ class Reader(Actor):
         coverage = merge(coverages, words=words, weights=self.persona.weights)
         yield reading.progress("done")
         yield Finished(coverage, reading.model or "", reading.fell_back)
+
+    def check(self, text: str, section: Section) -> Coverage:
+        """Return the coverage that an answer about `section` holds.
+
+        Raises:
+            ReplyInvalid: it holds none; the problems say why.
+        """
+        return parse_coverage(text, scenes=section.scenes)
 
     async def _cover(
         self, screenplay: Screenplay, section: Section, reading: _Reading
@@ -112,9 +123,9 @@ class Reader(Actor):
                     else:
                         yield event
             assert reply is not None  # noqa: S101  # a call ends with a reply or an error
-            yield reading.progress("checking", f"section {section.index}")
+            yield reading.progress("checking", "the answer")
             try:
-                yield parse_coverage(reply.text, scenes=section.scenes)
+                yield self.check(reply.text, section)
             except ReplyInvalid as error:
                 if is_last:
                     raise
@@ -161,7 +172,7 @@ class _Reading:
                 return [self.progress("waiting", "capacity")]
             case Calling():
                 self.attempts += 1
-                return [self.progress("calling", f"section {self.section}")]
+                return [self.progress("calling", "the answer")]
             case Failed(delay=None):
                 return []  # the next step, or the error itself, says what comes of it
             case Failed(error=error, delay=delay):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import attrs
 import trio
@@ -15,6 +16,10 @@ from actors.testing.provider.kitchen import Kitchen
 from actors.testing.provider.latency import Latency
 from actors.testing.provider.limits import Mode, ProviderLimits
 from actors.testing.provider.record import ProviderRecord, ProviderStatistics
+
+
+def _in_order(models: Iterable[ServedModel]) -> tuple[ServedModel, ...]:
+    return tuple(models)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -43,7 +48,7 @@ class SimulatedProvider:
 
     limits: ProviderLimits = attrs.field(factory=ProviderLimits)
     mode: Mode = "sliding_window"
-    models: tuple[ServedModel, ...] = attrs.field(default=DEFAULT_MODELS, converter=tuple)
+    models: tuple[ServedModel, ...] = attrs.field(default=DEFAULT_MODELS, converter=_in_order)
     model: Model = echo
     latency: Latency = attrs.field(factory=Latency)
     seed: int = 0

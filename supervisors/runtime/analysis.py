@@ -1,0 +1,62 @@
+"""What `understudy analyze` runs: a provider if a simulated one is wanted, the runtime, and one analysis."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import attrs
+
+from actors.coverage.screenplay import Screenplay
+from actors.progress import Observer
+from actors.testing.provider import ProviderLimits, ServedModel, SimulatedProvider, serve
+from actors.testing.reader_model import reader_model
+from supervisors.runtime import bad_evening
+from supervisors.runtime.analysis_result import Analysis
+from supervisors.runtime.reading import reader_of
+from supervisors.runtime.runtime import open_runtime
+from supervisors.runtime.settings import Settings
+
+SIMULATED_KEY = "simulated"
+"""The simulated provider wants a key, as any provider does, and takes every one."""
+
+
+async def analyze_screenplay(
+    screenplay: Screenplay,
+    settings: Settings,
+    *,
+    observer: Observer,
+    trouble: bool = False,
+    seed: int = 0,
+) -> Analysis:
+    """Analyze one screenplay in a runtime of its own.
+
+    Args:
+        screenplay: what is read.
+        settings: who answers, within which limits, and who reads.
+        observer: is told of every change.
+        trouble: the simulated provider and the readers have a bad evening.
+        seed: decides the simulated latency and all jitter.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.provider.name == "simulated":
+            provider = simulated_provider(settings, trouble=trouble, seed=seed)
+            base_url = await stack.enter_async_context(serve(provider))
+            there = attrs.evolve(settings.provider, base_url=base_url, api_key=SIMULATED_KEY)
+            settings = attrs.evolve(settings, provider=there)
+        runtime = await stack.enter_async_context(open_runtime(settings, seed=seed))
+        make_reader = bad_evening.make_reader if trouble else reader_of
+        return await runtime.analyze(screenplay, observer=observer, make_reader=make_reader)
+
+
+def simulated_provider(settings: Settings, *, trouble: bool, seed: int) -> SimulatedProvider:
+    """Return a provider that serves the models of the settings, within their limits, by reading what it is sent."""
+    limits = settings.limits
+    provider = SimulatedProvider(
+        limits=ProviderLimits(limits.requests, limits.input_tokens, limits.output_tokens),
+        models=tuple(ServedModel(model) for model in settings.provider.models),
+        model=reader_model,
+        seed=seed,
+    )
+    if trouble:
+        provider.script(*bad_evening.faults(settings))
+    return provider

@@ -1,0 +1,223 @@
+"""The readings of one analysis: a supervised reader for each name, a few at work at once, and their books.
+
+Each reader has a supervisor of its own, so that one that crashes beyond its budget ends alone. A reader that crashed
+reads again from the start: reading changes nothing, so doing it twice is safe. What all its tries cost is counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import attrs
+import trio
+
+from actors.call_steps import phrase
+from actors.coverage.personas import Persona, persona_named
+from actors.coverage.record import Coverage
+from actors.coverage.screenplay import Screenplay
+from actors.endpoint import Endpoint
+from actors.errors import (
+    ActorStopped,
+    CallFailed,
+    InputError,
+    Interrupted,
+    Rejected,
+    RestartsExhausted,
+    StartFailed,
+    UnderstudyError,
+)
+from actors.kernel import Ref
+from actors.progress import Mishap, Observer, Progress, State
+from actors.reader import Event, Finished, Reader
+from supervisors.runtime.analysis_result import Analysis, Incident, ReaderFailure, ReaderReport
+from supervisors.runtime.settings import Settings
+from supervisors.runtime.specs import spec_of
+from supervisors.tree import open_supervisor
+
+MakeReader = Callable[[Persona, Ref[Endpoint], Settings], Reader]
+
+
+def reader_of(persona: Persona, endpoint: Ref[Endpoint], settings: Settings) -> Reader:
+    """Make the usual reader."""
+    return Reader(
+        persona,
+        endpoint,
+        section_tokens=settings.readers.section_tokens,
+        max_tokens=settings.provider.max_tokens,
+    )
+
+
+@attrs.define(eq=False)
+class _Desk:
+    """One reader's running account over all its tries."""
+
+    name: str
+    observer: Observer
+    last: Progress
+    started_at: float | None = None
+    ended_at: float | None = None
+    restarts: int = 0
+    before: Progress | None = None
+    fell_back: bool = False
+    coverage: Coverage | None = None
+    failure: ReaderFailure | None = None
+    mishaps: list[Mishap] = attrs.field(factory=list[Mishap])
+
+    def take(self, event: Event) -> None:
+        """Enter what the reader tells."""
+        match event:
+            case Progress():
+                self.show(self._summed(event))
+            case Mishap():
+                self.mishaps.append(event)
+            case Finished():
+                self.coverage = event.coverage
+                self.fell_back = event.fell_back
+
+    def show(self, progress: Progress) -> None:
+        """Keep the newest progress and pass it on."""
+        self.last = progress
+        self.observer(progress)
+
+    def move_to(self, state: State, detail: str) -> None:
+        """Show a state the reader cannot tell of itself."""
+        self.show(attrs.evolve(self.last, state=state, detail=detail, at=trio.current_time()))
+
+    def crashed(self, cause: str) -> None:
+        """Enter a crash that its supervisor answers with a restart; what was spent until then stays counted."""
+        self.restarts += 1
+        self.before = self.last
+        self.mishaps.append(Mishap(self.name, f"reader crashed ({cause})", "restarted", trio.current_time()))
+        self.move_to("restarting", f"crashed: {cause}")
+
+    def failed(self, kind: str, text: str) -> None:
+        """Enter the end without a result."""
+        self.failure = ReaderFailure(kind, text)
+        self.mishaps.append(Mishap(self.name, kind, "", trio.current_time()))
+        self.move_to("failed", kind)
+
+    def _summed(self, progress: Progress) -> Progress:
+        if self.before is None:
+            return progress
+        return attrs.evolve(
+            progress,
+            attempt=progress.attempt + self.before.attempt,
+            input_tokens=progress.input_tokens + self.before.input_tokens,
+            output_tokens=progress.output_tokens + self.before.output_tokens,
+        )
+
+    def report(self, began: float, now: float) -> ReaderReport:
+        """Return the account as a frozen value; instants become seconds since `began`."""
+        started_at = now if self.started_at is None else self.started_at
+        return ReaderReport(
+            attempts=self.last.attempt,
+            model_used=self.last.model if self.coverage is not None else None,
+            fell_back=self.fell_back,
+            sections=self.last.sections,
+            restarts=self.restarts,
+            input_tokens=self.last.input_tokens,
+            output_tokens=self.last.output_tokens,
+            started_at=started_at - began,
+            seconds=(now if self.ended_at is None else self.ended_at) - started_at,
+        )
+
+
+@attrs.define(eq=False)
+class Readings:
+    """Runs the readers of one analysis.
+
+    Args:
+        screenplay: what they read.
+        settings: how many at once, how long, and how they are supervised.
+        endpoint: where they ask.
+        observer: is told of every change.
+        make_reader: makes a reader actor.
+        seed: decides the jitter of restarts.
+    """
+
+    screenplay: Screenplay
+    settings: Settings
+    endpoint: Ref[Endpoint]
+    observer: Observer
+    make_reader: MakeReader = reader_of
+    seed: int = 0
+
+    async def run(self, names: Sequence[str]) -> Analysis:
+        """Have every reader of `names` read, and return what they bring home, in that order.
+
+        Raises:
+            InputError: a reader is unknown; nothing was read.
+        """
+        personas = {name: persona_named(name) for name in names}
+        began = trio.current_time()
+        desks = {
+            name: _Desk(name, self.observer, Progress(name, "waiting", "its turn", at=began))
+            for name in personas
+        }
+        waiting = deque(desks.values())
+
+        async def work() -> None:
+            while waiting:
+                desk = waiting.popleft()
+                await self._read(personas[desk.name], desk)
+
+        with trio.move_on_after(self.settings.readers.deadline):
+            async with trio.open_nursery() as nursery:
+                for _ in range(min(self.settings.readers.concurrency, len(desks))):
+                    nursery.start_soon(work)
+        return self._bring_home(desks, began, trio.current_time())
+
+    async def _read(self, persona: Persona, desk: _Desk) -> None:
+        desk.started_at = trio.current_time()
+        supervision = self.settings.supervision
+        spec = spec_of(
+            supervision,
+            persona.name,
+            lambda: self.make_reader(persona, self.endpoint, self.settings),
+            restart="transient",
+        )
+        try:
+            async with open_supervisor(name=f"desk of {persona.name}", seed=self.seed) as tree:
+                await self._listen(await tree.start_child(spec), desk)
+        except (RestartsExhausted, StartFailed, ActorStopped) as error:
+            desk.failed("crashed too often", str(error))
+        except (CallFailed, Rejected) as error:
+            desk.failed(phrase(error), _told(error))
+        except InputError as error:
+            desk.failed("nothing to read", str(error))
+        desk.ended_at = trio.current_time()
+
+    async def _listen(self, reader: Ref[Reader], desk: _Desk) -> None:
+        """Follow the reader until it has finished, over as many restarts as its supervisor grants it."""
+        while True:
+            try:
+                async with reader.stream(Reader.read(self.screenplay)) as events:
+                    async for event in events:
+                        desk.take(event)
+            except Interrupted as error:
+                desk.crashed(type(error.__cause__ or error).__name__)
+            else:
+                return
+
+    def _bring_home(self, desks: dict[str, _Desk], began: float, now: float) -> Analysis:
+        for desk in desks.values():
+            if desk.coverage is None and desk.failure is None:
+                deadline = self.settings.readers.deadline
+                desk.failed("out of time", f"not finished within readers.deadline {deadline:g} s")
+        mishaps = sorted((m for desk in desks.values() for m in desk.mishaps), key=lambda mishap: mishap.at)
+        return Analysis(
+            title=self.screenplay.title,
+            scenes=len(self.screenplay.scenes),
+            words=self.screenplay.words,
+            results={name: desk.coverage for name, desk in desks.items() if desk.coverage is not None},
+            errors={name: desk.failure for name, desk in desks.items() if desk.failure is not None},
+            readers={name: desk.report(began, now) for name, desk in desks.items()},
+            incidents=tuple(Incident(m.at - began, m.reader, m.what, m.survived_by) for m in mishaps),
+            seconds=now - began,
+        )
+
+
+def _told(error: UnderstudyError) -> str:
+    """Return an error with the notes on the models that were passed over before it."""
+    return "; ".join([str(error), *getattr(error, "__notes__", [])])

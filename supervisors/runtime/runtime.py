@@ -1,0 +1,152 @@
+"""The composition root: one tree of transport, limiters and endpoint, built from settings, for the length of a block.
+
+runtime (one_for_one)
+├── transport              the shared HTTP client
+├── limiter/<model>        one for each model of the chain: each is a pool of its own
+└── endpoint               places the calls
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
+
+import attrs
+
+from actors.call import CallPath, Dialect, Line
+from actors.call_steps import Answered
+from actors.coverage.screenplay import Screenplay
+from actors.endpoint import Endpoint, answer
+from actors.kernel import Ref
+from actors.limiter import Limiter
+from actors.policies.limits import Limits
+from actors.policies.retry import RetryPolicy
+from actors.progress import Observer, unobserved
+from actors.transport import HttpxTransport
+from actors.transporter import CarriedBy, Transporter
+from actors.wire import anthropic
+from actors.wire.chat import ChatRequest
+from actors.wire.http import Transport
+from supervisors.intensity import Intensity
+from supervisors.runtime.analysis_result import Analysis
+from supervisors.runtime.reading import MakeReader, Readings, reader_of
+from supervisors.runtime.settings import Settings
+from supervisors.runtime.specs import spec_of
+from supervisors.tree import Tree, open_supervisor
+
+
+@attrs.define(eq=False)
+class Runtime:
+    """A running tree: what a service keeps open while it lives.
+
+    Args:
+        settings: what it was built from.
+        tree: its supervisor, for looking inside.
+        endpoint: where calls are placed.
+        seed: decides all jitter.
+    """
+
+    settings: Settings
+    tree: Tree
+    endpoint: Ref[Endpoint]
+    seed: int = 0
+
+    async def call(self, request: ChatRequest) -> Answered:
+        """Place one call along the chain of models; `request.model` is chosen by the chain.
+
+        Raises:
+            CallFailed: no model answered.
+            Rejected: there was no capacity in time.
+        """
+        return await answer(self.endpoint, request)
+
+    async def analyze(
+        self,
+        screenplay: Screenplay,
+        readers: Sequence[str] | None = None,
+        *,
+        observer: Observer = unobserved,
+        make_reader: MakeReader = reader_of,
+    ) -> Analysis:
+        """Have `screenplay` read by `readers`, a few at a time, and bring home what each of them made of it.
+
+        One reader's failure never loses another's work: it is an entry of `errors`.
+
+        Args:
+            screenplay: what is read.
+            readers: names of personas; those of the settings if None.
+            observer: is told of every change, in this task's loop; it must not raise.
+            make_reader: makes a reader actor; for tests and demonstrations that want one of their own.
+
+        Raises:
+            InputError: a reader is unknown.
+        """
+        names = self.settings.readers.names if readers is None else tuple(readers)
+        readings = Readings(screenplay, self.settings, self.endpoint, observer, make_reader, self.seed)
+        return await readings.run(names)
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, *, transport: Transport | None = None, seed: int = 0
+) -> AsyncGenerator[Runtime]:
+    """Run the whole tree for the length of the block.
+
+    Args:
+        settings: limits, models, retries and the rest.
+        transport: carries the exchanges instead of HTTP, for tests; it is not closed here.
+        seed: decides all jitter.
+    """
+    supervision = settings.supervision
+    async with open_supervisor(
+        name="runtime",
+        intensity=Intensity(supervision.restarts * 3, supervision.period),
+        seed=seed,
+    ) as tree:
+        transporter = await tree.start_child(
+            spec_of(settings.supervision, "transport", partial(Transporter, _opener(settings, transport)))
+        )
+        lines = [
+            Line(model, await _start_limiter(tree, settings, model)) for model in settings.provider.models
+        ]
+        path = _path(settings, lines, CarriedBy(transporter), seed)
+        endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", partial(Endpoint, path)))
+        yield Runtime(settings, tree, endpoint, seed)
+
+
+def _opener(
+    settings: Settings, transport: Transport | None
+) -> Callable[[], AbstractAsyncContextManager[Transport]]:
+    if transport is not None:
+        return lambda: nullcontext(transport)
+    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice.
+    return lambda: HttpxTransport(read_timeout=settings.provider.attempt_timeout)
+
+
+async def _start_limiter(tree: Tree, settings: Settings, model: str) -> Ref[Limiter]:
+    limits = Limits(
+        requests=settings.limits.requests,
+        input_tokens=settings.limits.input_tokens,
+        output_tokens=settings.limits.output_tokens,
+        window=settings.limits.window,
+    )
+    make = partial(Limiter, limits, slack=settings.limits.slack, max_waiting=settings.limits.max_queue)
+    return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make))
+
+
+def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed: int) -> CallPath:
+    provider, retry = settings.provider, settings.retry
+    return CallPath(
+        lines=lines,
+        transport=transport,
+        dialect=Dialect(
+            encode=partial(anthropic.encode, api_key=provider.api_key, base_url=provider.base_url),
+            decode=anthropic.decode,
+        ),
+        retry=RetryPolicy(retry.max_retries, retry.initial, retry.cap, retry.max_elapsed),
+        max_wait=settings.limits.max_wait,
+        attempt_timeout=provider.attempt_timeout,
+        rng=random.Random(f"{seed}/endpoint"),
+    )
