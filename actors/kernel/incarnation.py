@@ -107,7 +107,7 @@ class Incarnation:
     async def _set_up(self, actor: Actor) -> bool:
         """Run `setup`, and return whether the actor is fit to serve."""
         try:
-            await actor.setup()
+            await self._in_phase("setup", actor.setup)
         except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
             self._errors += (error,)
             return False
@@ -116,6 +116,20 @@ class Incarnation:
         if self.slot.state == "starting":
             self.slot.state = "running"
         return not self._errors  # a child task that setup started may have crashed by now
+
+    async def _in_phase(self, phase: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a phase in which no message is served as an activity that holds the mailbox.
+
+        An ask that would wait for it, its own first of all, is refused as a cycle instead of standing still.
+        """
+        mailbox, activity = self.slot.mailbox, Activity(self.name, phase, trio.current_time())
+        mailbox.holder = activity
+        token = current_activity.set(activity)
+        try:
+            await run()
+        finally:
+            current_activity.reset(token)
+            mailbox.holder = None
 
     async def _loop(self, server: Server) -> None:
         mailbox = self.slot.mailbox
@@ -193,7 +207,7 @@ class Incarnation:
 
     async def _wind_down(self, actor: Actor) -> None:
         try:
-            await actor.wind_down()
+            await self._in_phase("wind_down", actor.wind_down)
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
             self._errors += (error,)
         if self._ops:

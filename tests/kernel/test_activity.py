@@ -1,10 +1,12 @@
 """Tests for ask cycles: found before they close, and only they."""
+# ruff: noqa: PT012  # an error of an actor ends the block around it, not one statement
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import attrs
 import pytest
@@ -108,6 +110,11 @@ class Net:
 
     async def __aexit__(self, *details: object) -> None:
         await self._stack.__aexit__(None, None, None)
+
+
+def untyped(value: object) -> Any:
+    """Look at `value` as a caller without a type checker does."""
+    return value
 
 
 async def soon() -> None:
@@ -247,6 +254,30 @@ async def test_an_op_that_waits_for_two_is_found_through_either() -> None:
         await soon()
         assert await nodes["a"].ask(Node.ask_both("b", "c")) == "both"
         assert outcomes == [("c.wait_then_visit", "a.ask_both", "c.wait_then_visit")]
+
+
+async def test_a_setup_or_wind_down_that_asks_its_own_actor_is_refused_instead_of_standing_still() -> None:
+    class Eager(Node):
+        async def setup(self) -> None:
+            await self.ref.ask(Node.visit(()))
+
+    class Late(Node):
+        async def wind_down(self) -> None:
+            await self.nodes["b"].ask(Node.visit(("late",)))
+
+        @op
+        def leave(self) -> None:
+            self.finish()
+
+    with pytest.raises(AskCycle, match=r"eager\.setup -> eager\.setup"):
+        async with open_actor(lambda: Eager({}), name="eager"):
+            pass
+    async with Net("b") as nodes:
+        with pytest.raises(AskCycle) as caught:
+            async with open_actor(lambda: Late(nodes), name="late") as nodes["late"]:
+                await nodes["late"].ask(untyped(Late).leave())
+                await trio.sleep_forever()
+        assert caught.value.path == ("b.visit", "late.wind_down", "b.visit")
 
 
 async def test_a_refused_cycle_is_no_crash() -> None:
