@@ -14,7 +14,7 @@ from typing import Protocol, TypeVarTuple
 import attrs
 import trio
 
-from actors.errors import RestartsExhausted
+from actors.errors import RestartsExhausted, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.slot import Exit, Slot
@@ -86,11 +86,18 @@ class Children:
         self.by_id[spec.id] = child
         return child
 
-    async def start(self, child: Child) -> bool:
-        """Start a child that was added; return whether its first incarnation serves, once that is known."""
+    async def start(self, child: Child) -> None:
+        """Start a child that was added; return when its first incarnation serves.
+
+        Raises:
+            StartFailed: it did not start; the cause is chained.
+        """
         self.start_soon(self._attend, child)
         await child.settled.wait()
-        return child.has_started
+        if not child.has_started:
+            cause = child.exit.error
+            why = "was stopped first" if cause is None else f"failed with {type(cause).__name__}"
+            raise StartFailed(f"child {child.id!r} did not start: it {why}", child=child.id) from cause
 
     async def halt(self, child: Child) -> bool:
         """Stop a child within its grace; return whether it has stopped."""

@@ -114,20 +114,14 @@ class Supervisor(Actor):
         )
         try:
             with self._starting:
-                await self._start_first()
+                for spec in self._first:
+                    await self._children.start(self._children.add(spec))
             if self._fatal is not None:
-                raise _not_started(
-                    self._fatal.child, "crashed too often before all had started"
-                ) from self._fatal
+                text = f"child {self._fatal.child!r} crashed too often before all children had started"
+                raise StartFailed(text, child=self._fatal.child) from self._fatal  # noqa: TRY301  # one end for both
         except StartFailed:
             await self._children.halt_all()
             raise
-
-    async def _start_first(self) -> None:
-        for spec in self._first:
-            child = self._children.add(spec)
-            if not await self._children.start(child):
-                raise _failed_start(child)
 
     def _own_rng(self) -> random.Random:
         if self._rng is not None:
@@ -150,7 +144,7 @@ class Supervisor(Actor):
         self._starting.cancel()
         self.finish()
 
-    # what others ask
+    # what others ask: `Tree` has the same as plain methods, and says more of each
 
     def _unstart(self, ref: Ref[Any]) -> None:
         """Take back a start whose asker has gone: nobody else knows of the child."""
@@ -158,14 +152,10 @@ class Supervisor(Actor):
         if child is not None and ref == Ref[Any](child.slot):
             self._children.discard(child)
 
-    @op(raises=(ChildExists, StartFailed), undo=_unstart)
+    @op(raises=(ChildExists, StartFailed, TypeError), undo=_unstart)
     def start_child(self, spec: ChildSpec[Actor]) -> Deferred[Ref[Any]]:
-        """Start one more child; answered when its `setup` has ended. A start nobody waits for any more is undone.
-
-        Raises:
-            ChildExists: the id is taken.
-            StartFailed: it did not start; the cause is chained, and nothing of it stays.
-        """
+        """Start one more child; answered when its `setup` has ended. A start nobody waits for any more is undone."""
+        (spec,) = _checked((spec,))
         taken = self._children.by_id.get(spec.id)
         if taken is not None:
             hint = "; restart_child or delete_child it" if taken.state == "stopped" else ""
@@ -178,28 +168,16 @@ class Supervisor(Actor):
 
     @op(raises=(ChildNotFound, ChildStillRunning))
     def stop_child(self, child_id: str) -> Deferred[None]:
-        """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped.
-
-        Raises:
-            ChildNotFound: there is none with this id.
-            ChildStillRunning: it shields itself from its end and was left behind.
-        """
+        """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped."""
         child = self._find(child_id)
-        answer: Deferred[None] = Deferred()
         child.is_dismissed = True
+        answer: Deferred[None] = Deferred()
         self.start_soon(self._halt_for, child, answer)
         return answer
 
     @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, StartFailed))
     def restart_child(self, child_id: str) -> Deferred[Ref[Any]]:
-        """Start a stopped child again, in a new slot with a new ref; answered when its `setup` has ended.
-
-        Raises:
-            ChildNotFound: there is none with this id.
-            ChildStillRunning: it has not stopped.
-            ChildStillRestarting: it starts again by itself.
-            StartFailed: it did not start; its spec is kept.
-        """
+        """Start a stopped child again, in a new slot with a new ref; answered when its `setup` has ended."""
         child = self._children.add(self._find_stopped(child_id).spec)
         answer: Deferred[Ref[Any]] = Deferred()
         self.start_soon(self._start_for, child, answer)
@@ -207,22 +185,12 @@ class Supervisor(Actor):
 
     @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting))
     def delete_child(self, child_id: str) -> None:
-        """Drop the spec of a stopped child.
-
-        Raises:
-            ChildNotFound: there is none with this id.
-            ChildStillRunning: it has not stopped.
-            ChildStillRestarting: it starts again by itself.
-        """
-        del self._children.by_id[self._find_stopped(child_id).id]
+        """Drop the spec of a stopped child."""
+        self._children.discard(self._find_stopped(child_id))
 
     @op(raises=(ChildNotFound,))
     def child(self, child_id: str) -> Ref[Any]:
-        """Return a ref to a child.
-
-        Raises:
-            ChildNotFound: there is none with this id.
-        """
+        """Return a ref to a child."""
         return Ref(self._find(child_id).slot)
 
     @op
@@ -256,10 +224,12 @@ class Supervisor(Actor):
     # what takes time
 
     async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
-        if await self._children.start(child):
-            answer.set(Ref(child.slot))
+        try:
+            await self._children.start(child)
+        except StartFailed as error:
+            answer.fail(error)
         else:
-            answer.fail(_failed_start(child))
+            answer.set(Ref(child.slot))
 
     async def _halt_for(self, child: Child, answer: Deferred[None]) -> None:
         if await self._children.halt(child):
@@ -273,22 +243,8 @@ def _checked(children: Sequence[ChildSpec[Actor]]) -> tuple[ChildSpec[Actor], ..
     ids: set[str] = set()
     for spec in children:
         if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise TypeError(f"children must be ChildSpecs, got {type(spec).__name__}")
+            raise TypeError(f"a child is given as a ChildSpec, got {type(spec).__name__}")
         if spec.id in ids:
             raise ValueError(f"two children have the id {spec.id!r}")
         ids.add(spec.id)
     return tuple(children)
-
-
-def _failed_start(child: Child) -> StartFailed:
-    """Say that a child's first start failed, and why."""
-    cause = child.exit.error
-    error = _not_started(
-        child.id, "was stopped first" if cause is None else f"failed with {type(cause).__name__}"
-    )
-    error.__cause__ = cause
-    return error
-
-
-def _not_started(child_id: str, why: str) -> StartFailed:
-    return StartFailed(f"child {child_id!r} did not start: it {why}", child=child_id)

@@ -164,11 +164,13 @@ async def open_supervisor(
                         yield Tree(ref)
                     except Exception as error:  # noqa: BLE001  # raised again below, when the tree has stopped
                         failure = error
-    except Exception as error:
+    except BaseException as error:
         if failure is None:
             raise
-        raise ExceptionGroup(
-            f"the block around {name!r} and its tree both failed", [failure, error]
-        ) from None
+        both = [failure, error]
+        raise BaseExceptionGroup(f"the block around {name!r} and its tree both ended badly", both) from None
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # breaks the cycle of error, traceback and frame
