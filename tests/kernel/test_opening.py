@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from actors.errors import ActorStopped, Interrupted, StartFailed
-from actors.kernel import Actor, Books, Fate, Ref, current_books, op, open_actor, open_books
+from actors.kernel import Actor, Fate, Ref, current_books, op, open_actor, open_books
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -93,7 +93,9 @@ async def test_a_setup_that_fails_raises_its_error_as_it_is_and_runs_no_teardown
     assert actor.log == ["setup"]
 
 
-async def test_what_reached_an_actor_whose_setup_failed_is_bounced(books: Books) -> None:
+async def test_what_reached_an_actor_whose_setup_failed_is_bounced() -> None:
+    books = current_books()
+
     class Eager(Stage):
         async def setup(self) -> None:
             self.ref.tell_nowait(Stage.crash())
@@ -273,7 +275,8 @@ async def test_an_actor_opened_in_an_op_is_not_taken_for_that_op() -> None:
         assert await outer.ask(Outer.go()) == "hello"
 
 
-async def test_a_thousand_actors_leave_nothing_behind(books: Books) -> None:
+async def test_a_thousand_actors_leave_nothing_behind() -> None:
+    books = current_books()
     actors: list[weakref.ref[Stage]] = []
 
     def make() -> Stage:

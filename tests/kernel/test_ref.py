@@ -15,7 +15,6 @@ import trio.testing
 from actors.errors import ActorStopped, Interrupted, MailboxFull, NotDelivered
 from actors.kernel import (
     Actor,
-    Books,
     Deferred,
     Delivery,
     Down,
@@ -24,6 +23,7 @@ from actors.kernel import (
     Overflow,
     Ref,
     RunningOp,
+    current_books,
     op,
     open_actor,
 )
@@ -178,9 +178,8 @@ def test_a_keyboard_interrupt_reaches_an_asker_and_leaves_the_books_in_order(wai
 @pytest.mark.parametrize(
     ("overflow", "delivery"), [("refuse", Delivery.REFUSED), ("drop_newest", Delivery.DROPPED)]
 )
-async def test_a_full_mailbox_turns_the_new_message_away(
-    overflow: Overflow, delivery: Delivery, books: Books
-) -> None:
+async def test_a_full_mailbox_turns_the_new_message_away(overflow: Overflow, delivery: Delivery) -> None:
+    books = current_books()
     actor = Worker()
     async with open_actor(lambda: actor, name="w", capacity=2, overflow=overflow) as worker:
         await fill(worker, busy=10)
@@ -198,7 +197,8 @@ async def test_a_full_mailbox_turns_the_new_message_away(
         assert actor.log == ["slow 10", "0", "1"]
 
 
-async def test_a_full_mailbox_that_drops_the_oldest_makes_room(books: Books) -> None:
+async def test_a_full_mailbox_that_drops_the_oldest_makes_room() -> None:
+    books = current_books()
     actor = Worker()
     outcomes: list[object] = []
     async with (
@@ -233,7 +233,8 @@ async def test_tell_nowait_refuses_where_tell_would_wait() -> None:
         assert worker.tell_nowait(Worker.note("x")) is Delivery.REFUSED
 
 
-async def test_telling_an_ended_actor_is_a_dead_letter_and_asking_it_an_error(books: Books) -> None:
+async def test_telling_an_ended_actor_is_a_dead_letter_and_asking_it_an_error() -> None:
+    books = current_books()
     async with open_actor(Worker) as worker:
         await worker.stop()
         assert worker.is_ended

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.errors import ActorStopped, Interrupted, NotDelivered
-from actors.kernel import Actor, Books, Deferred, Fate, Message, Ref, op, open_actor
+from actors.kernel import Actor, Deferred, Fate, Message, Ref, current_books, op, open_actor
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -195,7 +195,8 @@ async def test_a_declared_error_reaches_the_asker_unchanged_and_the_actor_lives(
         assert recorder.statistics().messages.fates == {Fate.HANDLED: 1, Fate.FAILED: 2}
 
 
-async def test_a_declared_error_of_a_tell_is_a_dead_letter(books: Books) -> None:
+async def test_a_declared_error_of_a_tell_is_a_dead_letter() -> None:
+    books = current_books()
     async with open_actor(Recorder) as recorder:
         await recorder.tell(Recorder.refuse())
         assert await recorder.ask(Recorder.note("alive")) == 1
@@ -208,7 +209,8 @@ async def test_a_declared_error_of_a_tell_is_a_dead_letter(books: Books) -> None
     assert isinstance(letter.error, ValueError)
 
 
-async def test_a_crash_interrupts_its_asker_names_the_cause_and_bounces_the_queue(books: Books) -> None:
+async def test_a_crash_interrupts_its_asker_names_the_cause_and_bounces_the_queue() -> None:
+    books = current_books()
     outcomes: dict[str, object] = {}
     with pytest.raises(KeyError, match="crash"):
         async with open_actor(Recorder, name="r") as recorder:
