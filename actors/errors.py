@@ -34,6 +34,8 @@ Messages are lower case, name the value and the bound or the next step, and neve
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class UnderstudyError(Exception):
     """Base of everything Understudy raises on purpose.
@@ -43,6 +45,18 @@ class UnderstudyError(Exception):
     """
 
     public_message = "something went wrong on our side"
+
+    def __reduce__(self) -> tuple[Callable[..., UnderstudyError], tuple[object, ...]]:
+        """Pickle it whole, facts included, although they are keyword-only."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[UnderstudyError], args: tuple[object, ...], facts: dict[str, object]
+) -> UnderstudyError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class DeliveryError(UnderstudyError):

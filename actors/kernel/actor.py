@@ -10,9 +10,10 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar, TypeVarTuple, cast
 
-from actors.kernel.message import Message, OpSpec, op_table
+from actors.kernel.message import Message, OpSpec
+from actors.kernel.op import op_table
 from actors.kernel.ref import Ref
-from actors.kernel.slot import Down
+from actors.kernel.slot import DEFAULT_GRACE, Down
 from actors.kernel.timers import Timer
 
 Ts = TypeVarTuple("Ts")
@@ -52,8 +53,8 @@ class Stage(Protocol):
         """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
         ...
 
-    def finish(self) -> None:
-        """End normally after the current message."""
+    def finish(self, grace: float) -> None:
+        """End normally after the current message; what still runs then has `grace` seconds."""
         ...
 
 
@@ -132,9 +133,11 @@ class Actor:
         """Handle `on_down(down)` when `other` has ended for good."""
         self._running.watch(other, on_down)
 
-    def finish(self) -> None:
-        """End normally after the current message; what is queued is turned away."""
-        self._running.finish()
+    def finish(self, *, grace: float = DEFAULT_GRACE) -> None:
+        """End normally after the current message. What is queued is turned away; what runs has `grace` seconds."""
+        if not grace >= 0:
+            raise ValueError(f"grace must be >= 0, got {grace}")
+        self._running.finish(grace)
 
     @property
     def _running(self) -> Stage:

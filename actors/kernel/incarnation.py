@@ -23,11 +23,12 @@ import trio
 
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor, play
-from actors.kernel.mailbox import Envelope
+from actors.kernel.agenda import Agenda
+from actors.kernel.envelope import Envelope
 from actors.kernel.ref import Ref
 from actors.kernel.serving import Server
 from actors.kernel.slot import Down, Exit, Reason, Slot
-from actors.kernel.timers import Timer, Timers
+from actors.kernel.timers import Timer
 
 BATCH = 64
 """Messages served before the loop lets others run; about a third of a millisecond of plain ops."""
@@ -45,7 +46,7 @@ class Incarnation:
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
-    _timers: Timers | None = None
+    _agenda: Agenda | None = None
     _lane: list[Callable[[], object]] | None = None
     _ops: int = 0
     _ops_ended: trio.Event | None = None
@@ -53,7 +54,6 @@ class Incarnation:
     _watches: tuple[Callable[[], None], ...] = ()
     _has_crashed: bool = False
     _is_set_up: bool = False
-    _has_deadline: bool = True
     _is_ending: bool = False
     _is_draining: bool = False
     _stop_by: float | None = None
@@ -76,9 +76,7 @@ class Incarnation:
         try:
             with self._scope:
                 await self._perform(factory, started)
-        except (
-            ExceptionGroup
-        ) as torn:  # what tasks raised while being cancelled, less the cancellation itself
+        except ExceptionGroup as torn:  # what tasks raised while being cancelled
             self._errors += torn.exceptions
         finally:
             for forget in self._watches:
@@ -93,6 +91,7 @@ class Incarnation:
         try:
             actor = play(factory(), self)
             self._server = Server(actor, self.slot.mailbox, self)
+            self._agenda = Agenda(actor) if Agenda.is_needed_by(actor) else None
         except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
             self._errors += (error,)
             return
@@ -112,7 +111,6 @@ class Incarnation:
             self._errors += (error,)
             return False
         self._is_set_up = True
-        self._has_deadline = type(actor).next_deadline is not Actor.next_deadline
         if self.slot.state == "starting":
             self.slot.state = "running"
         return not self._errors  # a child task that setup started may have crashed by now
@@ -134,10 +132,10 @@ class Incarnation:
     async def _loop(self, server: Server) -> None:
         mailbox = self.slot.mailbox
         while not self._is_over():
-            if self._timers is None and not self._has_deadline:
+            if self._agenda is None:
                 envelope = mailbox.taken(await mailbox.arrival())  # the common case, on the shortest way
             else:
-                envelope = await self._next(server.actor)
+                envelope = await self._next(self._agenda)
             if envelope is not None and self._has_crashed:
                 mailbox.put_back(envelope)  # it came in the instant of the crash: for the next incarnation
                 return
@@ -161,47 +159,29 @@ class Incarnation:
                 self._guard(call)
         return self._is_ending and not (self._is_draining and self.slot.mailbox.depth)
 
-    async def _next(self, actor: Actor) -> Envelope | None:
+    async def _next(self, agenda: Agenda) -> Envelope | None:
         """Return what is to be served next; None after a nudge or a deadline."""
         mailbox = self.slot.mailbox
-        due = self._next_due(actor)
+        try:
+            due = agenda.next_due()
+        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            self.crash(error)
+            due = -math.inf
         if due == math.inf:
             return mailbox.taken(await mailbox.arrival())
         if due <= trio.current_time():
             await trio.lowlevel.checkpoint()
-            return self._fire(actor, trio.current_time())
+            return self._fire(agenda, trio.current_time())
         with trio.CancelScope(deadline=due):
             return mailbox.taken(await mailbox.arrival())
         return None
 
-    def _next_due(self, actor: Actor) -> float:
-        try:
-            deadline = actor.next_deadline()
-            if math.isnan(deadline):
-                raise ValueError(f"next_deadline of {self.name!r} must be an instant or infinity, got nan")  # noqa: TRY301  # a crash like any other
-        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
-            self.crash(error)
-            return -math.inf
-        return deadline if self._timers is None else min(deadline, self._timers.next_due())
-
-    def _fire(self, actor: Actor, now: float) -> Envelope | None:
-        if self._errors:
-            return None
-        if self._timers is not None and (timer := self._timers.pop_due(now)) is not None:
+    def _fire(self, agenda: Agenda, now: float) -> Envelope | None:
+        if (timer := agenda.pop_due(now)) is not None:
             self.slot.mailbox.tally.sent += 1
             return Envelope(timer.message, self.slot.mailbox)
-        self._guard(lambda: self._pass_deadline(actor, now))
+        self._guard(lambda: agenda.pass_deadline(now))
         return None
-
-    def _pass_deadline(self, actor: Actor, now: float) -> None:
-        if actor.next_deadline() > now:
-            return  # what was due has been moved or cancelled meanwhile
-        actor.on_deadline()
-        following = actor.next_deadline()
-        if following <= now:
-            raise RuntimeError(
-                f"on_deadline of {self.name!r} left next_deadline at {following}, not after {now}"
-            )
 
     # the end
 
@@ -240,9 +220,11 @@ class Incarnation:
                 return ExceptionGroup(f"actor {self.name!r} ended with several errors", several)
 
     def _reason(self) -> Reason:
-        if self._stop_by is None:
-            return "crashed" if self._errors else "normal"
-        return "killed" if self._scope.cancelled_caught and not self._has_crashed else "stopped"
+        if self._scope.cancelled_caught and not self._has_crashed:
+            return "killed"
+        if self._stop_by is not None:
+            return "stopped"
+        return "crashed" if self._errors else "normal"
 
     def crash(self, error: Exception) -> None:
         """End with `error`: everything else of the incarnation is cancelled."""
@@ -327,9 +309,10 @@ class Incarnation:
         if not delay >= 0:
             raise ValueError(f"delay must be >= 0, got {delay}")
         timer = Timer(trio.current_time() + delay, message, interval)
-        if self._timers is None:
-            self._timers = Timers()
-        self._timers.arm(timer)
+        if self._agenda is None:
+            assert self._server is not None  # noqa: S101  # it is there before the actor can ask
+            self._agenda = Agenda(self._server.actor)
+        self._agenda.arm(timer)
         self.slot.mailbox.wake()
         return timer
 
@@ -342,9 +325,11 @@ class Incarnation:
         forget = ref.on_down(lambda down: self.post(lambda: self.start_timer(0, on_down(down), None)))
         self._watches += (forget,)
 
-    def finish(self) -> None:
-        """End normally after the current message."""
+    def finish(self, grace: float) -> None:
+        """End normally after the current message; what still runs then has `grace` seconds."""
+        self._scope.deadline = min(self._scope.deadline, trio.current_time() + grace)
         self._is_ending = True
+        self.slot.state = "stopping"
         self.slot.mailbox.wake()
 
     def post(self, call: Callable[[], object]) -> None:

@@ -15,8 +15,9 @@ import trio
 
 from actors.errors import AskCycle
 from actors.kernel.activity import Activity, current_activity, find_cycle
+from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
-from actors.kernel.mailbox import Delivery, Envelope
+from actors.kernel.mailbox import Delivery
 from actors.kernel.message import Message, StreamMessage
 from actors.kernel.reply import Reply
 from actors.kernel.slot import DEFAULT_GRACE, ActorStatistics, Down, Slot
@@ -66,15 +67,18 @@ class Ref(Generic[ActorT_co]):
             raise _no_message(message, "ask")
         reply: Reply[R] = Reply()
         deadline = trio.current_effective_deadline() if message.__carries_deadline__ else math.inf
-        envelope = Envelope(message, self._slot.mailbox, reply, None, deadline)
+        mailbox = self._slot.mailbox
+        envelope = Envelope(message, mailbox, reply, None, deadline)
         activity = current_activity.get()
         if activity is not None:
             self._refuse_cycle(activity, envelope)
             activity.waits.add(envelope)
         try:
-            delivery = envelope.mailbox.post(envelope)
+            if mailbox.overflow != "wait":
+                await trio.lowlevel.checkpoint_if_cancelled()  # who is gone already pushes nobody out
+            delivery = mailbox.post(envelope)
             if delivery is None:
-                envelope.mailbox.line_up(envelope)
+                mailbox.line_up(envelope)
             elif delivery is not Delivery.QUEUED:
                 await trio.lowlevel.checkpoint()  # a refusal too lets others run
             # No checkpoint before this one is needed: a task that is cancelled already leaves here at once, and
@@ -94,16 +98,16 @@ class Ref(Generic[ActorT_co]):
             raise _no_message(message, "tell")
         await trio.lowlevel.checkpoint()
         envelope = Envelope(message, self._slot.mailbox)
-        return envelope.mailbox.post(envelope) or await self._tell_when_room(envelope)
+        return self._slot.mailbox.post(envelope) or await self._tell_when_room(envelope)
 
     async def _tell_when_room(self, envelope: Envelope) -> Delivery:
         activity = current_activity.get()
         if activity is not None:
             if find_cycle(activity, envelope.mailbox.holder):
-                return envelope.mailbox.reject(envelope)  # the room it waits for would never come
+                return self._slot.mailbox.reject(envelope)  # the room it waits for would never come
             activity.waits.add(envelope)
         room: Reply[None] = Reply()
-        envelope.mailbox.line_up(envelope, room)
+        self._slot.mailbox.line_up(envelope, room)
         try:
             await room.wait(
                 lambda: envelope.mailbox.withdraw(
@@ -124,7 +128,7 @@ class Ref(Generic[ActorT_co]):
         if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise _no_message(message, "tell")
         envelope = Envelope(message, self._slot.mailbox)
-        return envelope.mailbox.post(envelope) or envelope.mailbox.reject(envelope)
+        return self._slot.mailbox.post(envelope) or self._slot.mailbox.reject(envelope)
 
     @asynccontextmanager
     async def stream(self, message: StreamMessage[ActorT_co, T]) -> AsyncGenerator[Stream[T]]:
@@ -148,8 +152,8 @@ class Ref(Generic[ActorT_co]):
             self._refuse_cycle(activity, envelope)
             activity.waits.add(envelope)
         try:
-            if envelope.mailbox.post(envelope) is None:
-                envelope.mailbox.line_up(envelope)
+            if self._slot.mailbox.post(envelope) is None:
+                self._slot.mailbox.line_up(envelope)
             yield Stream(feed)
         finally:
             if activity is not None:

@@ -29,8 +29,9 @@ import trio
 from actors.errors import Interrupted, NotDelivered
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor
+from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
-from actors.kernel.mailbox import Envelope, Mailbox
+from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import OpSpec
 from actors.kernel.reply import Deferred
 

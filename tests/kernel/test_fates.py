@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import Books, DeadLetter, Fate, current_books, open_books
+from actors.kernel.envelope import Envelope
 from actors.kernel.fates import DEAD_LETTERS_KEPT
-from actors.kernel.mailbox import Envelope, Mailbox
+from actors.kernel.mailbox import Mailbox
 
 
 def mailbox(books: Books) -> Mailbox:

@@ -33,8 +33,9 @@ from actors.kernel import (
     open_actor,
     open_books,
 )
+from actors.kernel.envelope import Envelope
 from actors.kernel.incarnation import Incarnation
-from actors.kernel.mailbox import Envelope, Mailbox
+from actors.kernel.mailbox import Mailbox
 from actors.kernel.reply import Reply
 from actors.kernel.serving import Server
 from actors.kernel.slot import Exit, Slot

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from actors.kernel import Books, Delivery, Fate
-from actors.kernel.mailbox import Envelope, Mailbox
+from actors.kernel.envelope import Envelope
+from actors.kernel.mailbox import Mailbox
 
 
 def filled(capacity: int, count: int) -> tuple[Mailbox, list[Envelope]]:
