@@ -2,28 +2,32 @@
 
 A fallback is worth it when the fault lies with the model or its service, and not when the call itself is at fault:
 a bad request, a wrong key or a prompt that breaks the rules fails everywhere alike.
+
+    fault                                        falls back
+    no capacity in time                          yes: the next model has limits of its own
+    server's fault (5xx), retryable or not       yes: it is this model's service
+    anything else that may pass on a retry       yes: 408, 409, 429, a broken connection, an answer of no use
+    anything else                                no: 4xx, a spend limit, an address that is none
+
+404 is among the last although the model may be the cause: a chain with a model that does not exist is a setting to
+mend, not a fault to survive.
 """
 
 from __future__ import annotations
 
-from actors.errors import CallFailed, ProviderFailed, Rejected, ReplyInvalid, TransportFailed, UnderstudyError
+from actors.errors import CallFailed, ProviderFailed, Rejected, UnderstudyError
 
-_CALLERS_FAULT = frozenset({400, 401, 402, 403, 404, 413, 422})
-"""HTTP statuses that say the call is wrong, whoever answers it. 404 is here although the model may be the cause:
-a chain with a model that does not exist is a setting to mend, not a fault to survive."""
+_SERVER_ERROR = 500
+"""The first HTTP status that says the fault is the server's."""
 
 
 def falls_back(error: UnderstudyError) -> bool:
     """Return whether the next model of the chain should be tried after `error`."""
     match error:
-        case ProviderFailed(status=status):
-            return status not in _CALLERS_FAULT
-        case ReplyInvalid():
-            return error.retryable
-        case TransportFailed():
-            return error.retryable
         case Rejected():
-            return True  # this model's capacity is spent; the next one has its own
+            return True
+        case ProviderFailed(status=status) if status >= _SERVER_ERROR:
+            return True
         case CallFailed():
             return error.retryable
         case _:
