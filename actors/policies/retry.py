@@ -51,6 +51,11 @@ def _not_negative(_instance: object, attribute: attrs.Attribute[Any], value: flo
         raise ValueError(f"{attribute.name} must be >= 0, got {value}")
 
 
+def _finite(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{attribute.name} must be >= 0 and finite, got {value}")
+
+
 @attrs.frozen
 class RetryPolicy:
     """How often and how long a call is tried again.
@@ -59,12 +64,12 @@ class RetryPolicy:
         max_retries: attempts after the first.
         initial: seconds, upper bound of the first wait; it doubles with each retry.
         cap: seconds, upper bound of every wait we choose ourselves.
-        max_elapsed: seconds since the first attempt after which no further one starts.
+        max_elapsed: seconds since the first attempt after which no further one starts; infinite for any number.
     """
 
     max_retries: int = attrs.field(default=3, validator=_not_negative)
-    initial: float = attrs.field(default=1.0, validator=_not_negative)
-    cap: float = attrs.field(default=30.0, validator=_not_negative)
+    initial: float = attrs.field(default=1.0, validator=_finite)
+    cap: float = attrs.field(default=30.0, validator=_finite)
     max_elapsed: float = attrs.field(default=60.0, validator=_not_negative)
 
     def decide(
@@ -87,7 +92,7 @@ class RetryPolicy:
             deadline: instant at which the caller stops waiting, infinite for never.
             rng: source of the jitter.
         """
-        hint = error.retry_after
+        hint = _sensible(error.retry_after)
         retry_at = None if hint is None else now + hint
         if not error.retryable:
             return GiveUp("not retryable", retry_at)
@@ -102,3 +107,8 @@ class RetryPolicy:
         """Return the wait after attempt number `attempt` (from 1) when nobody named one; within [0, cap]."""
         bound = min(self.cap, self.initial * math.ldexp(1.0, min(attempt - 1, LARGEST_EXPONENT)))
         return rng.uniform(0.0, bound)
+
+
+def _sensible(hint: float | None) -> float | None:
+    """Return the wait a provider named, or None for one that is no time ahead: whoever asks for nothing gets jitter."""
+    return hint if hint is not None and hint > 0 else None
