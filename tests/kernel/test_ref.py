@@ -542,6 +542,55 @@ async def test_finish_ends_after_the_current_message_and_bounces_the_rest() -> N
         assert worker.statistics().messages.fates == {Fate.HANDLED: 2, Fate.UNDELIVERED: 1}
 
 
+async def test_what_still_runs_after_finish_has_the_grace_and_no_longer() -> None:
+    class Leaver(Actor):
+        @op(concurrent=True)
+        async def work(self, seconds: float) -> str:
+            await trio.sleep(seconds)
+            return "worked"
+
+        @op
+        def leave(self, grace: float) -> None:
+            self.finish(grace=grace)
+
+    async def leave_behind(seconds: float) -> tuple[str, object]:
+        outcome: object = None
+        async with open_actor(Leaver) as leaver, trio.open_nursery() as nursery:
+
+            async def work() -> None:
+                nonlocal outcome
+                try:
+                    outcome = await leaver.ask(Leaver.work(seconds))
+                except Interrupted as error:
+                    outcome = type(error)
+
+            nursery.start_soon(work)
+            await soon()
+            await leaver.ask(Leaver.leave(5))
+            assert leaver.statistics().state == "stopping"
+            reason = (await leaver.watch()).reason
+        return reason, outcome
+
+    start = trio.current_time()
+    assert await leave_behind(4) == ("normal", "worked")
+    assert await leave_behind(3600) == ("killed", Interrupted)
+    assert trio.current_time() - start == 4 + 5
+
+
+async def test_an_asker_that_is_cancelled_already_pushes_nobody_out() -> None:
+    actor = Worker()
+    async with open_actor(lambda: actor, capacity=1, overflow="drop_oldest") as worker:
+        await worker.tell(Worker.slow(10))
+        await soon()
+        worker.tell_nowait(Worker.note("stays"))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await worker.ask(Worker.note("pushes"))
+        assert scope.cancelled_caught
+        await trio.sleep(11)
+        assert actor.log == ["slow 10", "stays"]
+
+
 # the system lane
 
 

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from actors import errors
+from actors.errors import AskCycle, ProviderFailed, Rejected, SettingsError, UnderstudyError, WaitTooLong
+
+EXAMPLES: list[UnderstudyError] = [
+    AskCycle("a waits for a", message=("any", 1), recipient="a", path=("a.x", "a.x")),
+    ProviderFailed(
+        "overloaded", status=529, kind="overloaded_error", request_id="req_1", retryable=True, charged=False
+    ),
+    WaitTooLong("no capacity", retry_at=60.5),
+    SettingsError(("one", "two")),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_keeps_its_facts_over_a_pickle(error: UnderstudyError) -> None:
+    error.add_note("seen in the pickle too")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
+    assert copy.__notes__ == ["seen in the pickle too"]
+
+
+def test_every_error_stands_in_the_outline_of_its_module() -> None:
+    classes = [
+        found
+        for _, found in inspect.getmembers(errors, inspect.isclass)
+        if found.__module__ == "actors.errors"
+    ]
+    outline = errors.__doc__ or ""
+    assert len(classes) > 15
+    assert [found.__name__ for found in classes if found.__name__ not in outline] == []
+
+
+def test_every_error_has_a_public_message_that_tells_nothing_of_the_inside() -> None:
+    for _, found in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(found, UnderstudyError):
+            assert found.public_message
+            assert not {"actor", "mailbox", "limiter", "http", "trio"} & set(
+                found.public_message.lower().split()
+            )
+
+
+def test_a_rejection_says_from_when_on_it_is_worth_trying() -> None:
+    assert Rejected("no", retry_at=3.0).retry_at == 3.0
+    assert Rejected("no").retry_at is None
