@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVarTuple
+from typing import Protocol, TypeVarTuple, assert_never
 
 import attrs
 import trio
@@ -156,6 +156,8 @@ class Children:
                 child.is_unwanted = True
             case Keep():
                 pass
+            case _:
+                assert_never(decision)
         return False
 
     def _judge(self, child: Child, exit_: Exit) -> Decision:

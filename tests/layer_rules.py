@@ -56,6 +56,12 @@ ROOMS = (
         outside=("attrs", "trio", "outcome"),
         is_pure=False,
     ),
+    Room("supervisors.intensity", inside=("supervisors.intensity",)),
+    Room("supervisors.backoff", inside=("supervisors.backoff",)),
+    Room(
+        "supervisors.restart",
+        inside=("supervisors.intensity", "supervisors.backoff", "supervisors.restart"),
+    ),
 )
 
 IMPURE = (

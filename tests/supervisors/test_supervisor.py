@@ -34,6 +34,8 @@ from supervisors import (
     Tree,
     open_supervisor,
 )
+from supervisors.child import Child
+from supervisors.children import Children
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -559,6 +561,25 @@ async def test_a_child_may_ask_its_own_supervisor_for_a_sibling() -> None:
     async with open_supervisor() as tree:
         parent = await tree.start_child(ChildSpec("parent", lambda: Parent(tree)))
         assert await parent.ask(Parent.hire()) == 1
+
+
+async def test_discarding_a_child_of_the_past_leaves_the_one_that_has_its_id_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    added: list[tuple[Children, Child]] = []
+    add = Children.add
+
+    def spy(self: Children, spec: ChildSpec[Any]) -> Child:
+        added.append((self, add(self, spec)))
+        return added[-1][1]
+
+    monkeypatch.setattr(Children, "add", spy)
+    async with open_supervisor(children=[ChildSpec("p", Player)]) as tree:
+        await tree.stop_child("p")
+        new = await tree.restart_child("p")
+        children, old = added[0]
+        children.discard(old)
+        assert await tree.child("p") == new
 
 
 # nesting
