@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from actors.errors import Interrupted, TransportFailed
+from actors.errors import AskCycle, Interrupted, NotDelivered, TransportFailed
 from actors.kernel import Actor, Ref, op
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 
@@ -14,7 +14,8 @@ class Transporter(Actor):
     """Owns one transport and carries every exchange over it, many at once.
 
     Args:
-        open_transport: makes the transport as a context manager; entered in `setup`, left in `teardown`.
+        open_transport: makes the transport as a context manager; entered in `setup`, left in `teardown`. It must not
+            keep a nursery or a cancel scope open in between.
     """
 
     def __init__(self, open_transport: Callable[[], AbstractAsyncContextManager[Transport]]) -> None:
@@ -52,9 +53,13 @@ class CarriedBy:
         """Send `request` through the actor.
 
         Raises:
-            TransportFailed: no complete response came back, or the actor ended meanwhile.
+            TransportFailed: no complete response came back, or the actor ended before or meanwhile.
         """
         try:
             return await self._transporter.ask(Transporter.send(request))
         except Interrupted as error:
             raise TransportFailed("the transport was restarted in mid-exchange", kind="reset") from error
+        except AskCycle:
+            raise
+        except NotDelivered as error:
+            raise TransportFailed("the transport is not at work", kind="connect", charged=False) from error

@@ -1,0 +1,125 @@
+"""What the tests of the cast stand on: limiters, a path of models, a provider with exact times, and restarts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from actors.call import CallPath, Dialect, Line, place_call
+from actors.call_steps import Answered, CallStep
+from actors.kernel import Actor, Exit, Ref, current_books, op, open_actor
+from actors.kernel.incarnation import Incarnation
+from actors.kernel.slot import Slot
+from actors.limiter import Limiter, LimiterStatistics
+from actors.policies.limits import Limits
+from actors.policies.retry import RetryPolicy
+from actors.policies.usage import NOTHING, Usage
+from actors.testing.provider import DEFAULT_MODELS, Latency, SimulatedProvider
+from actors.wire import anthropic
+from actors.wire.chat import ChatMessage, ChatRequest
+
+ActorT = TypeVar("ActorT", bound=Actor)
+
+FIRST, SECOND, THIRD = (model.id for model in DEFAULT_MODELS[:3])
+
+TWO_SECONDS = Latency(median=2.0, sigma=0.0, per_output_token=0.0, refusal=0.5)
+"""Every answer takes 2 s, every refusal 0.5 s."""
+
+AT_ONCE = RetryPolicy(initial=0.0)
+"""Retries wait for nothing, unless the provider names a time."""
+
+DIALECT = Dialect(
+    encode=partial(anthropic.encode, api_key="simulated", base_url="http://simulated.provider"),
+    decode=anthropic.decode,
+)
+
+
+class Fragile(Limiter):
+    """A limiter that can be made to crash."""
+
+    @op
+    def crash(self) -> None:
+        """Crash."""
+        raise KeyError("crash")
+
+
+@asynccontextmanager
+async def open_restarting(
+    factory: Callable[[], ActorT], name: str, *, pause: float = 0.0
+) -> AsyncGenerator[Ref[ActorT]]:
+    """Run an actor that is restarted `pause` seconds after each crash, for the length of the block."""
+    slot = Slot.open(name, current_books())
+    started = trio.Event()
+
+    async def supervise() -> None:
+        exit_ = await Incarnation(slot).run(factory, started.set)
+        while exit_.reason == "crashed":
+            slot.leave("restarting")
+            await trio.sleep(pause)
+            exit_ = await Incarnation(slot).run(factory, started.set)
+        slot.close(exit_)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervise)
+        await started.wait()
+        ref: Ref[ActorT] = Ref(slot)
+        yield ref
+        slot.request_stop(5.0)
+
+
+@asynccontextmanager
+async def open_ended(factory: Callable[[], ActorT]) -> AsyncGenerator[Ref[ActorT]]:
+    """Give a ref to an actor that has ended."""
+    slot = Slot.open("ended", current_books())
+    slot.close(Exit("stopped"))
+    ref: Ref[ActorT] = Ref(slot)
+    assert factory is not None
+    yield ref
+
+
+@asynccontextmanager
+async def open_path(
+    provider: SimulatedProvider, *models: str, limits: Limits | None = None, **options: Any
+) -> AsyncGenerator[CallPath]:
+    """Open a limiter for each of `models` and give the path over them."""
+    async with AsyncExitStack() as stack:
+        lines: list[Line] = []
+        for model in models or (FIRST,):
+            make = partial(Limiter, limits or Limits())
+            limiter = await stack.enter_async_context(open_actor(make, name=f"limiter/{model}"))
+            lines.append(Line(model, limiter))
+        yield CallPath(lines, options.pop("transport", provider.transport), DIALECT, **options)
+
+
+def a_request(text: str = "hello", *, max_tokens: int = 100) -> ChatRequest:
+    """Ask `text`, of whichever model the path chooses."""
+    return ChatRequest("", (ChatMessage("user", text),), max_tokens=max_tokens)
+
+
+async def steps_of(path: CallPath, request: ChatRequest | None = None) -> list[CallStep]:
+    """Place a call and return its steps."""
+    return [step async for step in place_call(path, request or a_request())]
+
+
+async def answer_of(path: CallPath, request: ChatRequest | None = None) -> Answered:
+    """Place a call and return its answer."""
+    answered = (await steps_of(path, request))[-1]
+    assert isinstance(answered, Answered)
+    return answered
+
+
+async def books_of(limiter: Ref[Limiter]) -> LimiterStatistics:
+    """Return the limiter's books, all that left included."""
+    return await limiter.ask(Limiter.statistics())
+
+
+async def assert_settled(limiter: Ref[Limiter], used: Usage) -> None:
+    """Check that nothing is held, nobody waits, and exactly `used` is spent."""
+    books = await books_of(limiter)
+    assert (books.ledger.in_flight, books.ledger.reserved) == (0, NOTHING)
+    assert books.queue.waiting == 0
+    assert books.ledger.used == used
