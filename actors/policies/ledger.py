@@ -222,6 +222,28 @@ class SlidingWindowLedger:
         leaves_at = add_up(now, self.slack, self.limits.window)
         return self._settle(reservation_id, actual, now, leaves_at, leaves_at)
 
+    def charge(self, usage: Usage, now: float, *, started_at: float | None = None) -> None:
+        """Count as spent what this ledger never reserved, above the limits too: a call it learns of afterwards.
+
+        Args:
+            usage: what the call used.
+            now: the present, at or after the end of the call.
+            started_at: when the request went out on an open connection, of any age. Without it the request may
+                have gone out only now.
+
+        Raises:
+            ValueError: `started_at` is after `now` or not finite, or `now` goes back.
+        """
+        self._check_now(now)
+        sent_leaves_at = leaves_at = add_up(now, self.slack, self.limits.window)
+        if started_at is not None:
+            check_instant("started_at", started_at, earliest=-math.inf, latest=now)
+            sent_leaves_at = add_up(started_at, self.slack, self.limits.window)
+        self.expire(now)
+        self._requests.settle(0, usage.requests, sent_leaves_at, now)
+        self._input.settle(0, usage.input_tokens, sent_leaves_at, now)
+        self._output.settle(0, usage.output_tokens, leaves_at, now)
+
     def expire(self, now: float) -> None:
         """Let go what has left the window. Every verb does so first; alone it moves the time on.
 
