@@ -1,3 +1,5 @@
+"""Tests for the exception tree as a whole."""
+
 from __future__ import annotations
 
 import inspect

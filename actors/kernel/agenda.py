@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import attrs
+import trio
 
 from actors.kernel.actor import Actor
 from actors.kernel.timers import Timer, Timers
@@ -56,7 +57,9 @@ class Agenda:
         Raises:
             RuntimeError: the deadline does not lie in the future afterwards.
         """
-        if self.actor.next_deadline() > now:
+        # Held against the clock as it stands after the answer: a policy may well answer "now", and on a real clock
+        # that is later than the `now` from before it was asked.
+        if self.actor.next_deadline() > trio.current_time():
             return  # what was due has been moved or cancelled meanwhile
         self.actor.on_deadline()
         following = self.actor.next_deadline()

@@ -746,3 +746,34 @@ async def test_an_actor_knows_its_name_and_number() -> None:
 
     async with open_actor(Self, name="me") as ref:
         assert await ref.ask(Self.who()) == ("me", 1)
+
+
+# a clock that goes on between two looks at it, as a real one does
+
+
+class Eager(Actor):
+    """Answers "now" for as long as something is due, as a policy does that is asked what fits."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self.fired = trio.Event()
+
+    async def setup(self) -> None:
+        self.due = self.now() + 1.0
+
+    def next_deadline(self) -> float:
+        return math.inf if self.fired.is_set() else max(self.due, self.now())
+
+    def on_deadline(self) -> None:
+        self.fired.set()
+
+
+def test_a_deadline_of_now_is_acted_on_although_the_clock_goes_on_meanwhile() -> None:
+    actor = Eager()
+
+    async def main() -> None:
+        async with open_actor(lambda: actor):
+            with trio.fail_after(200):
+                await actor.fired.wait()
+
+    trio.run(main, clock=trio.testing.MockClock(rate=1000))

@@ -1,3 +1,5 @@
+"""Tests for the heap of timers."""
+
 from __future__ import annotations
 
 from actors.kernel.timers import SWEEP_FROM, Timer, Timers
