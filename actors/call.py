@@ -8,11 +8,13 @@
 
 Each attempt reserves anew, so no retry ever goes out that the limiter does not know of. A wait that cannot end before
 the caller's deadline is not begun. What remains when every model has failed is the last error, with a note for each
-model that was passed over before it.
+model that was passed over before it. A model that was called and then had no capacity for a retry has failed, with the
+fault of the call: `Rejected` says that nothing was sent.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -23,11 +25,12 @@ import trio
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Waiting, phrase
 from actors.errors import CallFailed, Rejected, TransportFailed
 from actors.kernel import Ref
-from actors.limiter import DEFAULT_MAX_WAIT, Held, Limiter, reserve
+from actors.limiter import Limiter
 from actors.policies.estimate import estimate_tokens
 from actors.policies.fallback import falls_back
 from actors.policies.retry import Retry, RetryPolicy
 from actors.policies.usage import Usage
+from actors.reservation import DEFAULT_MAX_WAIT, Held, reserve
 from actors.wire.chat import ChatReply, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 
@@ -72,8 +75,8 @@ class CallPath:
     transport: Transport
     dialect: Dialect
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
-    max_wait: float = DEFAULT_MAX_WAIT
-    attempt_timeout: float = DEFAULT_ATTEMPT_TIMEOUT
+    max_wait: float = attrs.field(default=DEFAULT_MAX_WAIT, validator=attrs.validators.ge(0))
+    attempt_timeout: float = attrs.field(default=DEFAULT_ATTEMPT_TIMEOUT, validator=attrs.validators.gt(0))
     rng: random.Random = attrs.field(factory=random.Random)
 
 
@@ -85,7 +88,10 @@ async def place_call(path: CallPath, request: ChatRequest) -> AsyncGenerator[Cal
     Raises:
         CallFailed: the last model's fault, or one that no other model could answer better.
         Rejected: the last model had no capacity in time.
+        TypeError, ValueError: `request` is none, or cannot be encoded; nothing was sent.
     """
+    if not isinstance(request, ChatRequest):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"request must be a ChatRequest, got {type(request).__name__}")
     made = 0
     passed_over: list[str] = []
     for number, line in enumerate(path.lines):
@@ -118,18 +124,28 @@ async def _call_model(
 ) -> AsyncGenerator[CallStep]:
     """Call one model, again where that helps; `made` attempts went out before."""
     request = attrs.evolve(request, model=line.model)
-    started = trio.current_time()
+    usage, encoded = estimated_usage(request), path.dialect.encode(request)
+    failure: CallFailed | None = None
+    started = math.inf
     attempt = 0
     while True:
-        attempt += 1
         yield Waiting(line.model)
+        time_left = max(0.0, started + path.retry.max_elapsed - trio.current_time())
         try:
             async with reserve(
-                line.limiter, estimated_usage(request), max_wait=path.max_wait, confirms=True
+                line.limiter, usage, max_wait=min(path.max_wait, time_left), confirms=True
             ) as held:
+                attempt += 1
+                started = min(started, trio.current_time())
                 yield Calling(line.model, made + attempt, held.grant.waited)
-                reply = await _exchange(path, request, held)
+                reply = await _exchange(path, encoded, held)
+        except Rejected as rejected:
+            if failure is None:
+                raise
+            failure.add_note(f"not tried again: {phrase(rejected)}")
+            raise failure from rejected
         except CallFailed as error:
+            failure = error
             decision = path.retry.decide(
                 error,
                 attempt=attempt,
@@ -148,9 +164,8 @@ async def _call_model(
             return
 
 
-async def _exchange(path: CallPath, request: ChatRequest, held: Held) -> ChatReply:
+async def _exchange(path: CallPath, encoded: HttpRequest, held: Held) -> ChatReply:
     """Make one exchange and settle its reservation by what it used."""
-    encoded = path.dialect.encode(request)
     held.start()
     with trio.move_on_after(path.attempt_timeout):
         reply = path.dialect.decode(await path.transport.send(encoded))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from actors.errors import CallFailed, ProviderFailed, Rejected, ReplyInvalid, TransportFailed
+from actors.errors import CallFailed, NeverFits, ProviderFailed, Rejected, ReplyInvalid, TransportFailed
 from actors.wire.chat import ChatReply
 
 _TRANSPORT_PHRASES = {
@@ -84,6 +84,8 @@ def phrase(error: CallFailed | Rejected) -> str:
             return _TRANSPORT_PHRASES.get(kind, kind)
         case ReplyInvalid():
             return "answer of no use"
+        case NeverFits():
+            return "too large for its limits"
         case Rejected():
             return "no capacity in time"
         case _:

@@ -10,23 +10,17 @@ An asker that leaves is taken out of the line; a grant that comes too late for i
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import attrs
-import trio
 
-from actors.errors import CallFailed, Rejected, WaitTooLong
-from actors.kernel import Actor, Deferred, Message, Ref, op
+from actors.errors import Rejected, WaitTooLong
+from actors.kernel import Actor, Deferred, op
 from actors.policies.admission import DEFAULT_MAX_WAITING, AdmissionQueue
 from actors.policies.admission_records import AdmissionStatistics, Granted, Ticket, TimedOut
 from actors.policies.ledger import DEFAULT_SLACK, ReservationId, SlidingWindowLedger
-from actors.policies.ledger_records import LedgerStatistics, Shortfall
+from actors.policies.ledger_records import LedgerStatistics
 from actors.policies.limits import Limits
 from actors.policies.usage import Usage
-
-DEFAULT_MAX_WAIT = 30.0
-"""Seconds `reserve` waits for capacity: half a window, so that a passing burst is waited out and a queue is not."""
 
 
 @attrs.frozen
@@ -35,12 +29,14 @@ class Grant:
 
     Args:
         reservation: what it is settled by.
-        incarnation: of the limiter that gave it; a later one knows nothing of it and lets it pass.
+        limiter: the name of the limiter that gave it; another one refuses it.
+        incarnation: of that limiter; a later one reserved nothing for it and charges what it came to.
         usage: what is reserved.
         waited: seconds from the request to the grant.
     """
 
     reservation: ReservationId
+    limiter: str
     incarnation: int
     usage: Usage
     waited: float
@@ -57,6 +53,9 @@ class LimiterStatistics:
 class Limiter(Actor):
     """Grants requests, input and output tokens within a provider's limits, first come first served.
 
+    A restarted one holds its window for full, since it does not know what was spent, and charges what earlier grants
+    come to as they are settled. A call that outlasts the restart by more than a window is all it cannot know of.
+
     Args:
         limits: what the provider allows per window.
         slack: seconds a request may take to be counted by the provider.
@@ -69,18 +68,14 @@ class Limiter(Actor):
         self._ledger = SlidingWindowLedger(limits, slack)
         self._queue = AdmissionQueue(self._ledger, max_waiting)
         self._parked: dict[Ticket, Deferred[Grant]] = {}
+        self._charged: set[tuple[int, ReservationId]] = set()
 
     async def setup(self) -> None:
         """After a restart, count the window as full: what the last incarnation granted is not known here."""
         if self.incarnation > 1:
-            self._assume_full(self.now())
-
-    def _assume_full(self, now: float) -> None:
-        limits = self._ledger.limits
-        everything = Usage(limits.requests or 0, limits.input_tokens or 0, limits.output_tokens or 0)
-        reserved = self._ledger.reserve(everything, now)
-        if not isinstance(reserved, Shortfall):
-            self._ledger.cancel(reserved, now, charged=True)
+            limits = self._ledger.limits
+            everything = Usage(limits.requests or 0, limits.input_tokens or 0, limits.output_tokens or 0)
+            self._ledger.charge(everything, self.now())
 
     def next_deadline(self) -> float:
         """Return when the queue can move next."""
@@ -91,16 +86,19 @@ class Limiter(Actor):
         self._advance()
 
     def _hand_back(self, grant: Grant) -> None:
-        """Undo a grant whose asker had gone: nothing was sent."""
+        """Undo a grant whose asker had gone: nothing was sent.
+
+        The next in line is `_advance`'s to call: a line of askers that all have gone would otherwise be handed back
+        one inside the other.
+        """
         self._ledger.cancel(grant.reservation, self.now(), charged=False)
-        self._advance()
 
     @op(raises=(Rejected, TypeError, ValueError), undo=_hand_back)
     def acquire(self, usage: Usage, deadline: float = math.inf) -> Deferred[Grant]:
         """Reserve `usage`, waiting in line until `deadline` on the Trio clock.
 
         Whoever gets a grant settles it: by `report` when the call was answered, by `cancel` when it was not.
-        The `reserve` context manager sees to that.
+        `reservation.reserve` sees to that.
 
         Raises:
             NeverFits: more than a limit.
@@ -140,8 +138,11 @@ class Limiter(Actor):
             input_tokens: tokens the provider counted on the way in.
             output_tokens: tokens the model produced.
             started_at: instant at which the request went out.
+
+        Raises:
+            TypeError, ValueError: `grant` is no grant of this limiter, or a number is none or out of its bounds.
         """
-        if grant.incarnation == self.incarnation:
+        if self._is_known(grant):
             self._ledger.report(
                 grant.reservation,
                 self.now(),
@@ -149,7 +150,15 @@ class Limiter(Actor):
                 output_tokens=output_tokens,
                 started_at=started_at,
             )
-            self._advance()
+        else:
+            held = grant.usage
+            actual = Usage(
+                held.requests,
+                held.input_tokens if input_tokens is None else input_tokens,
+                held.output_tokens if output_tokens is None else output_tokens,
+            )
+            self._charge(grant, actual, started_at)
+        self._advance()
 
     @op(raises=(TypeError, ValueError))
     def cancel(self, grant: Grant, *, charged: bool) -> None:
@@ -158,10 +167,15 @@ class Limiter(Actor):
         Args:
             grant: what `acquire` gave.
             charged: False only where the provider is known to have counted nothing; all is refunded then.
+
+        Raises:
+            TypeError, ValueError: `grant` is no grant of this limiter.
         """
-        if grant.incarnation == self.incarnation:
+        if self._is_known(grant):
             self._ledger.cancel(grant.reservation, self.now(), charged=charged)
-            self._advance()
+        elif charged:
+            self._charge(grant, grant.usage, None)
+        self._advance()
 
     @op
     def statistics(self) -> LimiterStatistics:
@@ -170,101 +184,39 @@ class Limiter(Actor):
         return LimiterStatistics(self._ledger.statistics(now), self._queue.statistics(now))
 
     def _advance(self) -> None:
-        for decision in self._queue.advance(self.now()):
-            parked = self._parked.pop(decision.ticket)
-            match decision:
-                case Granted():
-                    parked.set(self._grant(decision))
-                case TimedOut(waited=waited, retry_at=retry_at):
-                    text = f"no capacity within {waited:g} s; the next can come at {retry_at:g}"
-                    parked.fail(WaitTooLong(text, retry_at=retry_at))
+        """Grant and time out until nothing is due: what is handed back meanwhile may be the next one's."""
+        while decisions := self._queue.advance(self.now()):
+            for decision in decisions:
+                self._tell(decision, self._parked.pop(decision.ticket))
+
+    def _tell(self, decision: Granted | TimedOut, parked: Deferred[Grant]) -> None:
+        match decision:
+            case Granted():
+                parked.set(self._grant(decision))
+            case TimedOut(waited=waited, retry_at=retry_at):
+                text = f"no capacity within {waited:g} s; the next can come at {retry_at:g}"
+                parked.fail(WaitTooLong(text, retry_at=retry_at))
 
     def _grant(self, granted: Granted) -> Grant:
-        return Grant(granted.reservation, self.incarnation, granted.usage, granted.waited)
+        return Grant(granted.reservation, self.name, self.incarnation, granted.usage, granted.waited)
+
+    def _is_known(self, grant: Grant) -> bool:
+        """Return whether this incarnation gave `grant`, and not an earlier one."""
+        if type(grant) is not Grant:
+            raise TypeError(f"grant must be a Grant, got {type(grant).__name__}")
+        if grant.limiter != self.name:
+            raise ValueError(f"grant must be one of limiter {self.name!r}, got one of {grant.limiter!r}")
+        return grant.incarnation == self.incarnation
+
+    def _charge(self, grant: Grant, actual: Usage, started_at: float | None) -> None:
+        """Count a call that an earlier incarnation granted, once: the provider counts it all the same."""
+        key = (grant.incarnation, grant.reservation)
+        if key not in self._charged:
+            self._ledger.charge(actual, self.now(), started_at=started_at)
+            self._charged.add(key)
 
     def _forget(self, ticket: Ticket) -> None:
         """Take an asker that has left out of the line; those behind it may fit now."""
         if self._parked.pop(ticket, None) is not None:
             self._queue.withdraw(ticket, self.now())
             self._advance()
-
-
-@attrs.define(eq=False)
-class Held:
-    """A grant in use. Say what the call came to; leaving the block of `reserve` settles it.
-
-    Attributes:
-        grant: the grant.
-        started_at: instant at which the request went out, or None before.
-    """
-
-    grant: Grant
-    started_at: float | None = None
-    _outcome: Message[Limiter, None] | None = None
-
-    def start(self) -> None:
-        """Note that the request goes out now."""
-        self.started_at = trio.current_time()
-
-    def report(self, *, input_tokens: int | None, output_tokens: int | None) -> None:
-        """Note what the answered call used; None where that is unknown."""
-        self._outcome = Limiter.report(
-            self.grant, input_tokens=input_tokens, output_tokens=output_tokens, started_at=self.started_at
-        )
-
-    def cancel(self, *, charged: bool) -> None:
-        """Note that the call was not answered, and whether the provider may have counted it."""
-        self._outcome = Limiter.cancel(self.grant, charged=charged and self.started_at is not None)
-
-    def settlement(self, error: BaseException | None = None) -> Message[Limiter, None]:
-        """Return the message that settles it, as noted, or else as the end of its block suggests."""
-        if self._outcome is not None:
-            return self._outcome
-        if self.started_at is None:
-            self.cancel(charged=False)
-        elif error is None:
-            self.report(input_tokens=None, output_tokens=None)
-        else:
-            self.cancel(charged=error.charged if isinstance(error, CallFailed) else True)
-        return self.settlement()
-
-
-@asynccontextmanager
-async def reserve(
-    limiter: Ref[Limiter], usage: Usage, *, max_wait: float = DEFAULT_MAX_WAIT, confirms: bool = False
-) -> AsyncGenerator[Held]:
-    """Reserve `usage` for the block, and settle it when the block ends, however it ends.
-
-        async with reserve(limiter, Usage(input_tokens=900, output_tokens=400), max_wait=30) as held:
-            response = await send(...)
-            held.report(input_tokens=912, output_tokens=377)
-
-    Without a report the reservation stays spent as it is. A `CallFailed` that was not charged refunds it; any other
-    exception, cancellation included, leaves it spent, since the request may have gone out.
-
-    Args:
-        limiter: the limiter.
-        usage: one request, its input tokens and an upper estimate of its output tokens.
-        max_wait: seconds to wait for capacity; the ambient deadline counts too.
-        confirms: the block calls `held.start()` right before it sends; what ends before that is refunded.
-
-    Raises:
-        Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`. The block does not run.
-        ValueError: `max_wait` is negative.
-    """
-    if not max_wait >= 0:
-        raise ValueError(f"max_wait must be >= 0, got {max_wait}")
-    deadline = min(trio.current_time() + max_wait, trio.current_effective_deadline())
-    held = Held(await limiter.ask(Limiter.acquire(usage, deadline)))
-    if not confirms:
-        held.start()
-    error: BaseException | None = None
-    try:
-        yield held
-    except BaseException as caught:
-        error = caught
-        raise
-    finally:
-        with trio.CancelScope(shield=True):  # the limiter answers at once; a lost settlement would be a leak
-            await limiter.tell(held.settlement(error))
-        del error

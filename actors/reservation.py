@@ -1,0 +1,156 @@
+"""A reservation held for the length of a block: taken before a call, settled when the block ends, however it ends.
+
+It is the client's side of a limiter: a limiter counts, this sees to it that every grant is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from actors.errors import (
+    AskCycle,
+    CallFailed,
+    Interrupted,
+    MailboxFull,
+    NotDelivered,
+    QueueFull,
+    Rejected,
+    WaitTooLong,
+)
+from actors.kernel import Message, Ref
+from actors.limiter import Grant, Limiter
+from actors.policies.usage import Usage
+
+DEFAULT_MAX_WAIT = 30.0
+"""Seconds `reserve` waits for capacity: half a window, so that a passing burst is waited out and a queue is not."""
+
+ANSWER_GRACE = 1.0
+"""Seconds beyond its deadline that `reserve` leaves the limiter to say no itself. It says no at the deadline to the
+instant; only one that is being restarted cannot."""
+
+SETTLE_WITHIN = 5.0
+"""Seconds a settlement may take to be taken in. A limiter at work takes it at once; one that is being restarted, with
+its mailbox full, has forgotten the reservation anyway."""
+
+
+@attrs.define(eq=False)
+class Held:
+    """A grant in use. Say what the call came to; leaving the block of `reserve` settles it.
+
+    Attributes:
+        grant: the grant.
+        confirms: whether its block calls `start`; without that the request may be out at any time.
+        started_at: instant at which the request went out, or None where that is not known.
+    """
+
+    grant: Grant
+    confirms: bool = False
+    started_at: float | None = None
+    _outcome: Message[Limiter, None] | None = None
+
+    def start(self) -> None:
+        """Note that the request goes out now."""
+        self.started_at = trio.current_time()
+
+    @property
+    def may_be_out(self) -> bool:
+        """Whether the provider may have seen the request."""
+        return self.started_at is not None or not self.confirms
+
+    def report(self, *, input_tokens: int | None, output_tokens: int | None) -> None:
+        """Note what the answered call used; None where that is unknown.
+
+        Raises:
+            TypeError, ValueError: an amount is no whole number, or below 0. Told here, since nobody waits for what
+                the limiter says to a settlement; what was noted before stays.
+        """
+        Usage(0, 0 if input_tokens is None else input_tokens, 0 if output_tokens is None else output_tokens)
+        self._outcome = Limiter.report(
+            self.grant, input_tokens=input_tokens, output_tokens=output_tokens, started_at=self.started_at
+        )
+
+    def cancel(self, *, charged: bool) -> None:
+        """Note that the call was not answered, and whether the provider may have counted it."""
+        self._outcome = Limiter.cancel(self.grant, charged=charged and self.may_be_out)
+
+    def settlement(self, error: BaseException | None = None) -> Message[Limiter, None]:
+        """Return the message that settles it, as noted, or else as the end of its block suggests."""
+        if self._outcome is not None:
+            return self._outcome
+        if not self.may_be_out:
+            self.cancel(charged=False)
+        elif error is None:
+            self.report(input_tokens=None, output_tokens=None)
+        else:
+            self.cancel(charged=error.charged if isinstance(error, CallFailed) else True)
+        return self.settlement()
+
+
+@asynccontextmanager
+async def reserve(
+    limiter: Ref[Limiter], usage: Usage, *, max_wait: float = DEFAULT_MAX_WAIT, confirms: bool = False
+) -> AsyncGenerator[Held]:
+    """Reserve `usage` for the block, and settle it when the block ends, however it ends.
+
+        async with reserve(limiter, Usage(input_tokens=900, output_tokens=400), max_wait=30) as held:
+            response = await send(...)
+            held.report(input_tokens=912, output_tokens=377)
+
+    Without a report the reservation stays spent as it is. A `CallFailed` that was not charged refunds it; any other
+    exception, cancellation included, leaves it spent, since the request may have gone out.
+
+    Args:
+        limiter: the limiter.
+        usage: one request, its input tokens and an upper estimate of its output tokens.
+        max_wait: seconds to wait for capacity; the ambient deadline counts too.
+        confirms: the block calls `held.start()` right before it sends; what ends before that is refunded. Otherwise
+            the request counts as sent when it is answered, which is never too early.
+
+    Raises:
+        Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`, or the limiter has ended or crashed twice
+            meanwhile. The block does not run.
+        ValueError: `max_wait` is negative.
+    """
+    if not max_wait >= 0:
+        raise ValueError(f"max_wait must be >= 0, got {max_wait}")
+    deadline = min(trio.current_time() + max_wait, trio.current_effective_deadline())
+    held = Held(await _acquire(limiter, usage, deadline), confirms)
+    error: BaseException | None = None
+    try:
+        yield held
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        with trio.move_on_after(SETTLE_WITHIN, shield=True):  # a lost settlement would be a leak
+            await limiter.tell(held.settlement(error))
+        del error
+
+
+async def _acquire(limiter: Ref[Limiter], usage: Usage, deadline: float) -> Grant:
+    """Ask for a grant, and once more when the limiter crashes meanwhile: what it had promised died with it.
+
+    Only once more, since this very request may be what it crashed of.
+    """
+    crash: Interrupted | None = None
+    with trio.move_on_at(deadline + ANSWER_GRACE):
+        for _ in range(2):
+            try:
+                return await limiter.ask(Limiter.acquire(usage, deadline))
+            except Interrupted as error:
+                crash = error
+            except AskCycle:
+                raise
+            except MailboxFull as error:
+                raise QueueFull(f"the mailbox of limiter {limiter.name!r} is full") from error
+            except NotDelivered as error:
+                raise Rejected(f"limiter {limiter.name!r} has ended") from error
+        raise Rejected(f"limiter {limiter.name!r} crashed twice while the request waited") from crash
+    raise WaitTooLong(
+        f"limiter {limiter.name!r} gave no answer within {ANSWER_GRACE:g} s of the deadline",
+        retry_at=trio.current_time(),
+    )

@@ -1,0 +1,390 @@
+"""The limiter at exact instants: who is granted when, who is told what, and what a misuse or a crash costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from cast_setup import Fragile, assert_settled, books_of, open_restarting
+
+from actors.errors import Interrupted, NeverFits, QueueFull, WaitTooLong
+from actors.kernel import Message, Ref, open_actor
+from actors.limiter import Grant, Limiter
+from actors.policies.ledger import ReservationId
+from actors.policies.limits import Limits
+from actors.policies.usage import NOTHING, Usage
+from actors.testing.run import run
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+ONE = Limits(requests=1, input_tokens=None, output_tokens=None)
+TWO = Limits(requests=2, input_tokens=None, output_tokens=None)
+CALL = Usage()
+
+
+def one_at_a_time(limits: Limits = ONE, **options: Any) -> Callable[[], Limiter]:
+    return partial(Limiter, limits, **options)
+
+
+async def acquire(limiter: Ref[Limiter], usage: Usage = CALL, deadline: float = math.inf) -> Grant:
+    return await limiter.ask(Limiter.acquire(usage, deadline))
+
+
+async def report(limiter: Ref[Limiter], grant: Grant, **options: Any) -> None:
+    options = {"input_tokens": None, "output_tokens": None, **options}
+    await limiter.ask(Limiter.report(grant, **options))
+
+
+async def test_capacity_is_granted_at_once_and_named() -> None:
+    async with open_actor(one_at_a_time(), name="limiter/opus") as limiter:
+        grant = await acquire(limiter)
+
+        assert attrs.astuple(grant, recurse=False) == (1, "limiter/opus", 1, CALL, 0.0)
+        assert trio.current_time() == 0.0
+
+
+async def test_a_waiter_is_granted_at_the_very_instant_the_window_frees() -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        first = await acquire(limiter)
+        await trio.sleep(4)
+        await report(limiter, first, started_at=1.0)
+
+        second = await acquire(limiter)
+
+        assert trio.current_time() == 61.5  # sent at 1, counted by 1.5, out of the window a minute later
+        assert second.waited == 57.5
+
+
+async def test_a_refund_wakes_the_oldest_waiter() -> None:
+    order: list[str] = []
+
+    async with open_actor(one_at_a_time()) as limiter:
+        first = await acquire(limiter)
+
+        async def wait(name: str) -> None:
+            grant = await acquire(limiter)
+            order.append(f"{name} at {trio.current_time():g}")
+            await limiter.ask(Limiter.cancel(grant, charged=False))
+
+        async with trio.open_nursery() as nursery:
+            for name in ("old", "young"):
+                nursery.start_soon(wait, name)
+                await trio.sleep(1)
+            await limiter.ask(Limiter.cancel(first, charged=False))
+        await assert_settled(limiter, NOTHING)
+    assert order == ["old at 2", "young at 2"]
+
+
+async def test_a_charged_cancel_stays_spent_for_a_window_and_the_slack() -> None:
+    async with open_actor(one_at_a_time(slack=2.0)) as limiter:
+        first = await acquire(limiter)
+        await trio.sleep(3)
+        await limiter.ask(Limiter.cancel(first, charged=True))
+
+        await acquire(limiter)
+
+        assert trio.current_time() == 65.0
+
+
+async def test_settling_twice_in_any_way_changes_nothing() -> None:
+    async with open_actor(one_at_a_time(Limits())) as limiter:
+        grant = await acquire(limiter, Usage(1, 100, 50))
+        await report(limiter, grant, input_tokens=90, output_tokens=10)
+        await report(limiter, grant, input_tokens=1, output_tokens=1)
+        await limiter.ask(Limiter.cancel(grant, charged=False))
+        await limiter.ask(Limiter.cancel(grant, charged=True))
+
+        await assert_settled(limiter, Usage(1, 90, 10))
+
+
+async def test_usage_nobody_knows_stays_spent_as_it_was_held() -> None:
+    async with open_actor(one_at_a_time(Limits())) as limiter:
+        await report(limiter, await acquire(limiter, Usage(1, 100, 50)), output_tokens=10)
+
+        await assert_settled(limiter, Usage(1, 100, 10))
+
+
+# who is refused, and when
+
+
+async def test_what_can_never_fit_is_refused_at_once() -> None:
+    async with open_actor(one_at_a_time(Limits(input_tokens=100))) as limiter:
+        with pytest.raises(NeverFits, match=r"^input_tokens must be <= 100 per 60 s, got 101$"):
+            await acquire(limiter, Usage(1, 101, 0))
+
+        await assert_settled(limiter, NOTHING)
+
+
+async def test_a_deadline_before_the_window_frees_is_refused_at_once() -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        await report(limiter, await acquire(limiter), started_at=0.0)
+
+        with pytest.raises(WaitTooLong) as caught:
+            await acquire(limiter, deadline=60.0)
+
+        assert trio.current_time() == 0.0
+        assert caught.value.retry_at == 60.0
+
+
+async def test_a_waiter_is_told_at_its_deadline_to_the_instant() -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        await acquire(limiter)
+
+        with pytest.raises(WaitTooLong, match=r"^no capacity within 7 s; the next can come at 7$"):
+            await acquire(limiter, deadline=7.0)
+
+        assert trio.current_time() == 7.0
+        assert (await books_of(limiter)).queue.timed_out == 1
+
+
+async def test_nobody_proceeds_when_the_window_frees_at_the_deadline_itself() -> None:
+    told: list[str] = []
+
+    async with open_actor(one_at_a_time()) as limiter:
+        first = await acquire(limiter)
+
+        async def with_a_deadline() -> None:
+            try:
+                await acquire(limiter, deadline=61.0)
+            except WaitTooLong:
+                told.append(f"told at {trio.current_time():g}")
+
+        async def in_a_scope() -> None:
+            with trio.move_on_at(61.0) as scope:
+                await acquire(limiter)
+            assert scope.cancelled_caught
+            told.append(f"left at {trio.current_time():g}")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(with_a_deadline)
+            nursery.start_soon(in_a_scope)
+            await trio.sleep(1)
+            await report(limiter, first)
+        assert sorted(told) == ["left at 61", "told at 61"]
+
+        await assert_settled(limiter, NOTHING)
+        await acquire(limiter)
+        assert trio.current_time() == 61.0
+
+
+async def test_a_full_queue_refuses_the_next() -> None:
+    async with open_actor(one_at_a_time(max_waiting=1)) as limiter, trio.open_nursery() as nursery:
+        await acquire(limiter)
+        nursery.start_soon(acquire, limiter)
+        await trio.sleep(1)
+
+        with pytest.raises(QueueFull, match=r"^waiting requests must be <= 1, and so many wait already$"):
+            await acquire(limiter)
+
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_is_due_makes_room_for_a_newcomer_of_the_same_instant() -> None:
+    async with open_actor(one_at_a_time(max_waiting=1)) as limiter, trio.open_nursery() as nursery:
+        await acquire(limiter)
+
+        async def miss() -> None:
+            with pytest.raises(WaitTooLong):
+                await acquire(limiter, deadline=5.0)
+
+        async def come_at_that_instant() -> None:
+            await trio.sleep_until(5.0)
+            with trio.move_on_after(1):
+                await acquire(limiter)
+
+        nursery.start_soon(miss)
+        await trio.sleep(1)
+        nursery.start_soon(come_at_that_instant)
+        await trio.sleep(9)
+        books = await books_of(limiter)
+        assert (books.queue.timed_out, books.queue.withdrawn, books.queue.refused_queue_full) == (1, 1, 0)
+
+
+async def test_an_asker_that_leaves_lets_those_behind_it_go() -> None:
+    async with open_actor(one_at_a_time(Limits(requests=None, input_tokens=100))) as limiter:
+        await acquire(limiter, Usage(1, 60, 0))
+        async with trio.open_nursery() as nursery:
+
+            async def ask_for_too_much() -> None:
+                with trio.move_on_after(3):
+                    await acquire(limiter, Usage(1, 80, 0))
+
+            nursery.start_soon(ask_for_too_much)
+            await trio.sleep(1)
+            small = await acquire(limiter, Usage(1, 40, 0))
+
+        assert (trio.current_time(), small.waited) == (3.0, 2.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_whole_line_that_leaves_as_its_window_frees_is_handed_back_in_bounded_depth(seed: int) -> None:
+    async def main() -> None:
+        async with open_actor(one_at_a_time(), capacity=2000) as limiter:
+            first = await acquire(limiter)
+            async with trio.open_nursery() as nursery:
+                for _ in range(999):
+                    nursery.start_soon(acquire, limiter)
+                await trio.sleep(1)
+                limiter.tell_nowait(
+                    Limiter.cancel(first, charged=False)
+                )  # is read before the news that all left
+                nursery.cancel_scope.cancel()
+            await assert_settled(limiter, NOTHING)
+            assert (await acquire(limiter)).waited == 0.0
+
+    run(main, seed=seed)
+
+
+# misuse: told to the asker, and the limiter lives
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "text"),
+    [
+        (Limiter.acquire(None), TypeError, "usage must be a Usage, got NoneType"),  # type: ignore[arg-type]
+        (Limiter.acquire(CALL, "soon"), TypeError, "deadline must be a number of seconds, got 'soon'"),  # type: ignore[arg-type]
+        (Limiter.acquire(CALL, math.nan), ValueError, "deadline must be a number of seconds, got nan"),
+        (Limiter.cancel("it", charged=True), TypeError, "grant must be a Grant, got str"),  # type: ignore[arg-type]
+        (
+            Limiter.report(None, input_tokens=1, output_tokens=1),  # type: ignore[arg-type]
+            TypeError,
+            "grant must be a Grant, got NoneType",
+        ),
+    ],
+)
+async def test_a_misuse_is_told_to_the_asker_and_changes_nothing(
+    message: Message[Limiter, Any], error: type[Exception], text: str
+) -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        with pytest.raises(error) as caught:
+            await limiter.ask(message)
+
+        assert str(caught.value) == text
+        await assert_settled(limiter, NOTHING)
+        assert (await acquire(limiter)).waited == 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"input_tokens": -1}, ValueError),
+        ({"output_tokens": "7"}, TypeError),
+        ({"started_at": 99.0}, ValueError),
+        ({"started_at": "now"}, TypeError),
+    ],
+)
+async def test_a_wrong_report_leaves_the_reservation_as_it_was(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        grant = await acquire(limiter)
+        with pytest.raises(error):
+            await report(limiter, grant, **options)
+
+        assert (await books_of(limiter)).ledger.in_flight == 1
+        await report(limiter, grant)
+        await assert_settled(limiter, CALL)
+
+
+async def test_a_grant_of_another_limiter_is_refused_and_settles_nobodys() -> None:
+    async with (
+        open_actor(one_at_a_time(), name="opus") as opus,
+        open_actor(one_at_a_time(), name="sonnet") as sonnet,
+    ):
+        foreign = await acquire(opus)
+        await acquire(sonnet)
+
+        with pytest.raises(ValueError, match=r"^grant must be one of limiter 'sonnet', got one of 'opus'$"):
+            await report(sonnet, foreign)
+        with pytest.raises(ValueError, match=r"got one of 'opus'"):
+            await sonnet.ask(Limiter.cancel(foreign, charged=False))
+
+        assert (await books_of(sonnet)).ledger.in_flight == 1
+
+
+async def test_a_reservation_that_was_never_given_is_refused() -> None:
+    async with open_actor(one_at_a_time()) as limiter:
+        grant = await acquire(limiter)
+        forged = attrs.evolve(grant, reservation=ReservationId(2))
+
+        with pytest.raises(ValueError, match=r"reservation must be one of the 1"):
+            await report(limiter, forged)
+
+
+# restarts
+
+
+async def crash(limiter: Ref[Fragile]) -> None:
+    with pytest.raises(Interrupted):
+        await limiter.ask(Fragile.crash())
+    await limiter.ask(Fragile.statistics())
+
+
+async def test_a_restarted_limiter_holds_the_whole_window_for_spent() -> None:
+    limits = Limits(requests=3, input_tokens=100, output_tokens=50)
+    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+        await trio.sleep(10)
+        await crash(limiter)
+
+        assert (await books_of(limiter)).ledger.used == Usage(3, 100, 50)
+        grant = await acquire(limiter)
+        assert (trio.current_time(), grant.incarnation) == (70.5, 2)
+
+
+async def test_a_dimension_without_limit_stays_without_after_a_restart() -> None:
+    limits = Limits(requests=None, input_tokens=None, output_tokens=None)
+    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+        await crash(limiter)
+
+        assert (await acquire(limiter, Usage(10, 10**6, 10**6))).waited == 0.0
+
+
+async def test_what_an_earlier_incarnation_granted_is_charged_when_it_is_settled_and_once() -> None:
+    limits = Limits(requests=3, input_tokens=100, output_tokens=50)
+    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+        answered = await acquire(limiter, Usage(1, 40, 30))
+        cut = await acquire(limiter, Usage(1, 20, 10))
+        refused = await acquire(limiter, Usage(1, 5, 5))
+        await crash(limiter)
+        await trio.sleep(50)
+        await report(limiter, answered, input_tokens=None, output_tokens=7, started_at=0.0)
+        await report(limiter, answered, input_tokens=None, output_tokens=7, started_at=0.0)
+        await limiter.ask(Limiter.cancel(refused, charged=False))
+        await trio.sleep(9)
+        await limiter.ask(Limiter.cancel(cut, charged=True))
+
+        assert (await books_of(limiter)).ledger.used == Usage(3 + 2, 100 + 60, 50 + 17)
+        await trio.sleep_until(60.5)  # what was assumed has left, and what was sent before the crash
+        assert (await books_of(limiter)).ledger.used == Usage(1, 20, 17)
+        await trio.sleep_until(110.5)
+        assert (await books_of(limiter)).ledger.used == Usage(1, 20, 10)
+        await trio.sleep_until(119.5)
+        assert (await books_of(limiter)).ledger.used == NOTHING
+
+
+async def test_a_report_of_an_earlier_grant_without_details_charges_what_was_held() -> None:
+    async with open_restarting(partial(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        await crash(limiter)
+        await trio.sleep(1)
+        await report(limiter, grant, output_tokens=None, input_tokens=33)
+
+        await trio.sleep_until(60.5)
+        assert (await books_of(limiter)).ledger.used == Usage(1, 33, 30)
+
+
+async def test_a_wrong_report_of_an_earlier_grant_is_refused_and_the_right_one_still_counts() -> None:
+    async with open_restarting(partial(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        await crash(limiter)
+        for wrong in ({"output_tokens": -1}, {"started_at": 7.0}, {"started_at": -math.inf}):
+            with pytest.raises(ValueError, match=r"output_tokens must be >= 0|started_at must be"):
+                await report(limiter, grant, **wrong)
+        await report(limiter, grant, output_tokens=9)
+
+        assert (await books_of(limiter)).ledger.used == Usage(2, 140, 59)
