@@ -44,7 +44,7 @@ class Endpoint(Actor):
         self._path = path
         self._statistics = EndpointStatistics()
 
-    @op(raises=(CallFailed, Rejected))
+    @op(raises=(CallFailed, Rejected, TypeError, ValueError))
     async def call(self, request: ChatRequest) -> AsyncGenerator[CallStep]:
         """Call the models of the chain until one answers; the last item is `Answered`.
 
@@ -53,6 +53,7 @@ class Endpoint(Actor):
         Raises:
             CallFailed: no model answered.
             Rejected: there was no capacity in time.
+            TypeError, ValueError: `request` is none, or cannot be put into words of the provider.
         """
         self._count(calls=1)
         async with aclosing(place_call(self._path, request)) as steps:

@@ -1,0 +1,245 @@
+"""The endpoint: calls side by side behind one ref, their steps as they happen, and honest books."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from cast_setup import (
+    AT_ONCE,
+    DIALECT,
+    FIRST,
+    SECOND,
+    TWO_SECONDS,
+    Fragile,
+    a_request,
+    assert_settled,
+    open_ended,
+    open_path,
+    open_restarting,
+)
+
+from actors.call import CallPath, Line, estimated_usage
+from actors.call_steps import (
+    CallStep,
+    Waiting,
+    phrase,
+)
+from actors.endpoint import Endpoint, EndpointStatistics, answer
+from actors.errors import (
+    CallFailed,
+    NeverFits,
+    ProviderFailed,
+    QueueFull,
+    Rejected,
+    ReplyInvalid,
+    TransportFailed,
+)
+from actors.kernel import op, open_actor
+from actors.limiter import Limiter
+from actors.policies.limits import Limits
+from actors.policies.usage import NOTHING
+from actors.testing.provider import SimulatedProvider, overload, server_error
+from actors.transporter import CarriedBy, Transporter
+from actors.wire.chat import ChatRequest
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+async def test_an_answer_comes_through_the_ref() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        answered = await answer(endpoint, a_request())
+
+    assert answered.reply.text == f"{FIRST} heard: hello"
+
+
+async def test_the_steps_are_streamed_as_they_happen() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    provider.script(overload(nth=1))
+    told: list[tuple[str, float]] = []
+    async with open_path(provider, retry=AT_ONCE) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        async with endpoint.stream(Endpoint.call(a_request())) as steps:
+            told += [(type(step).__name__, trio.current_time()) async for step in steps]
+
+    assert told == [
+        ("Waiting", 0.0),
+        ("Calling", 0.0),
+        ("Failed", 0.5),
+        ("Waiting", 0.5),
+        ("Calling", 0.5),
+        ("Answered", 2.5),
+    ]
+
+
+async def test_calls_run_side_by_side() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(answer, endpoint, a_request())
+
+        assert trio.current_time() == 2.0
+
+
+async def test_the_books_count_calls_attempts_and_what_became_of_them() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    provider.script(overload(FIRST, nth=1), overload(FIRST, nth=2), server_error(model=SECOND, nth=2))
+    retry = attrs.evolve(AT_ONCE, max_retries=0)
+    async with (
+        open_path(provider, FIRST, SECOND, retry=retry) as path,
+        open_actor(partial(Endpoint, path)) as endpoint,
+    ):
+        assert await endpoint.ask(Endpoint.statistics()) == EndpointStatistics()
+        await answer(endpoint, a_request())
+        with pytest.raises(ProviderFailed):
+            await answer(endpoint, a_request())
+        await answer(endpoint, a_request())
+
+        assert await endpoint.ask(Endpoint.statistics()) == EndpointStatistics(
+            calls=3, answered=2, attempts=5, failed_attempts=3, passed_over=2
+        )
+
+
+async def test_a_consumer_that_leaves_cancels_its_call_and_settles() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        with trio.move_on_after(1):
+            await answer(endpoint, a_request())
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert provider.statistics().in_flight == 0
+        assert endpoint.statistics().running == ()
+        await assert_settled(path.lines[0].limiter, estimated_usage(a_request()))
+
+
+async def test_a_consumer_that_leaves_before_the_exchange_is_refunded() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        async with endpoint.stream(Endpoint.call(a_request())) as steps:
+            async for step in steps:
+                if isinstance(step, Waiting):
+                    break
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert provider.statistics().requests == 0
+        await assert_settled(path.lines[0].limiter, NOTHING)
+
+
+async def test_the_deadline_of_the_consumer_bounds_the_retries() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    provider.script(overload(retry_after=20, lasting=math.inf))
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        with trio.move_on_after(20) as scope, pytest.raises(ProviderFailed):
+            await answer(endpoint, a_request())
+
+        assert not scope.cancelled_caught
+        assert trio.current_time() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (None, TypeError),
+        (a_request(max_tokens=-1), ValueError),
+        (attrs.evolve(a_request(), temperature=math.nan), ValueError),
+    ],
+)
+async def test_a_misuse_is_its_callers_alone(request_: Any, error: type[Exception]) -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, endpoint, a_request())
+            await trio.sleep(1)
+            with pytest.raises(error):
+                await answer(endpoint, request_)
+
+        assert provider.statistics().completed == 1
+        assert endpoint.statistics().incarnation == 1
+
+
+async def test_a_crash_of_the_limiter_or_the_transport_does_not_reach_the_endpoint() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+
+    class Brittle(Transporter):
+        @op
+        def crash(self) -> None:
+            raise KeyError("crash")
+
+    limits = Limits(requests=1)
+    async with (
+        open_restarting(partial(Fragile, limits), "limiter") as limiter,
+        open_restarting(partial(Brittle, lambda: nullcontext(provider.transport)), "transport") as transport,
+    ):
+        patient = attrs.evolve(AT_ONCE, max_elapsed=math.inf)
+        path = CallPath(
+            [Line(FIRST, limiter)], CarriedBy(transport), DIALECT, retry=patient, max_wait=math.inf
+        )
+        async with open_actor(partial(Endpoint, path)) as endpoint:
+            async with trio.open_nursery() as nursery:
+                for _ in range(2):  # one is out, the other waits
+                    nursery.start_soon(answer, endpoint, a_request())
+                await trio.sleep(1)
+                await limiter.tell(Fragile.crash())
+                await transport.tell(Brittle.crash())
+
+            statistics = await endpoint.ask(Endpoint.statistics())
+            assert (statistics.answered, endpoint.statistics().incarnation) == (2, 1)
+        assert provider.statistics().over_limit == 0
+
+
+async def test_a_transport_or_limiter_that_has_ended_is_a_failed_call() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with (
+        open_ended(partial(Limiter, Limits())) as limiter,
+        open_ended(partial(Transporter, lambda: nullcontext(provider.transport))) as transport,
+        open_path(provider) as good,
+    ):
+        no_transport = attrs.evolve(good, transport=CarriedBy(transport), retry=AT_ONCE)
+        no_limiter = attrs.evolve(good, lines=[Line(FIRST, limiter)])
+        for path, error in ((no_transport, TransportFailed), (no_limiter, Rejected)):
+            async with open_actor(partial(Endpoint, path)) as endpoint:
+                with pytest.raises(error):
+                    await answer(endpoint, a_request())
+        await assert_settled(good.lines[0].limiter, NOTHING)
+
+
+async def test_a_call_that_ends_without_an_answer_is_a_bug_that_is_told() -> None:
+    class Silent(Endpoint):
+        @op
+        async def call(self, request: ChatRequest) -> AsyncGenerator[CallStep]:
+            yield Waiting(request.model)
+
+    async with open_path(SimulatedProvider()) as path, open_actor(partial(Silent, path)) as endpoint:
+        with pytest.raises(RuntimeError, match=r"^a call ended without an answer and without an error$"):
+            await answer(endpoint, a_request())
+
+
+# what a step says in a few words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ProviderFailed("x", status=529, kind="overloaded_error"), "overloaded (529)"),
+        (ProviderFailed("x", status=429, kind="rate_limit_error"), "rate limit (429)"),
+        (TransportFailed("x", kind="connect"), "no connection"),
+        (TransportFailed("x", kind="timeout"), "no answer in time"),
+        (TransportFailed("x", kind="reset"), "connection broke"),
+        (TransportFailed("x", kind="protocol"), "answer cut off or garbled"),
+        (TransportFailed("x", kind="carrier pigeon"), "carrier pigeon"),
+        (ReplyInvalid("x"), "answer of no use"),
+        (NeverFits("x"), "too large for its limits"),
+        (QueueFull("x"), "no capacity in time"),
+        (CallFailed("x"), "call failed"),
+    ],
+    ids=repr,
+)
+def test_a_fault_is_put_in_a_few_words(error: CallFailed | Rejected, words: str) -> None:
+    assert phrase(error) == words
