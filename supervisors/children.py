@@ -116,7 +116,7 @@ class Children:
 
     def discard(self, child: Child) -> None:
         """Stop a child, and drop its spec when it has stopped."""
-        child.is_dismissed = child.is_unwanted = True
+        child.is_unwanted = True
         if child.over.is_set():
             self._forget(child)
         else:
@@ -167,18 +167,18 @@ class Children:
             return Keep()  # a failed first start is the answer to whoever asked for it
         ran_for = child.ran_for
         decision = child.record.decide(exit_.reason, ran_for=ran_for, now=trio.current_time(), rng=self.rng)
-        if isinstance(exit_.error, Exception) and isinstance(decision, Restart | Escalate):
-            then = (
-                f"restarted after {decision.delay:g} s"
-                if isinstance(decision, Restart)
-                else "no restart left"
-            )
-            exit_.error.add_note(
-                f"incarnation {child.slot.incarnation} of {child.id!r}, which ran {ran_for:g} s; {then}"
-            )
-            child.failures.add(exit_.error)
-            self._failures.add(exit_.error)
+        if isinstance(exit_.error, Exception):
+            self._remember(child, exit_.error, ran_for, decision)
         return decision
+
+    def _remember(self, child: Child, error: Exception, ran_for: float, decision: Decision) -> None:
+        """Keep an error that costs a restart, with a note of what it ended, for the post-mortem."""
+        then = f"restarted after {decision.delay:g} s" if isinstance(decision, Restart) else "not restarted"
+        error.add_note(
+            f"incarnation {child.slot.incarnation} of {child.id!r}, which ran {ran_for:g} s; {then}"
+        )
+        child.failures.add(error)
+        self._failures.add(error)
 
     def _is_to_follow_a_stop(self, child: Child) -> bool:
         """Judge a stop that cut the wait: a permanent child starts at once, without a further restart being spent."""

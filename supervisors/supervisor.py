@@ -170,7 +170,6 @@ class Supervisor(Actor):
     def stop_child(self, child_id: str) -> Deferred[None]:
         """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped."""
         child = self._find(child_id)
-        child.is_dismissed = True
         answer: Deferred[None] = Deferred()
         self.start_soon(self._halt_for, child, answer)
         return answer

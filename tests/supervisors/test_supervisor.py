@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -22,12 +23,15 @@ from actors.errors import (
     RestartsExhausted,
     StartFailed,
 )
-from actors.kernel import Ref, op
+from actors.kernel import Fate, Ref, current_books, op
+from actors.testing.run import run
 from supervisors import (
     Backoff,
     ChildCounts,
     ChildSpec,
+    ChildStarted,
     ChildState,
+    Escalated,
     Intensity,
     LifecycleEvent,
     Supervisor,
@@ -158,6 +162,24 @@ async def test_a_start_whose_asker_goes_at_the_instant_it_is_done_is_undone() ->
         assert await tree.which_children() == ()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_start_whose_asker_goes_as_it_succeeds_is_undone_in_any_order(seed: int) -> None:
+    async def main() -> None:
+        scope = trio.CancelScope()
+
+        def leave(event: LifecycleEvent) -> None:
+            if isinstance(event, ChildStarted):
+                scope.cancel()
+
+        async with open_supervisor(on_event=leave) as tree:
+            with scope:
+                await tree.start_child(ChildSpec("p", Player))
+            await settle()
+            assert await tree.which_children() == ()
+
+    run(main, seed=seed)
+
+
 async def test_a_child_stopped_while_it_starts_has_not_started() -> None:
     async with open_supervisor() as tree, trio.open_nursery() as nursery:
 
@@ -195,6 +217,16 @@ async def test_a_misused_start_is_the_callers_error_and_not_the_trees() -> None:
         with pytest.raises(TypeError, match=r"^a child is given as a ChildSpec, got type$"):
             await tree.start_child(Player)  # type: ignore[arg-type]  # what it refuses
         assert await tree.which_children() == ()
+
+
+def test_a_tree_opens_books_for_all_that_is_opened_inside_where_there_are_none() -> None:
+    async def main() -> None:
+        async with open_supervisor() as tree:
+            player = await tree.start_child(ChildSpec("p", Player))
+            await player.ask(Player.add(1))
+            assert current_books().totals().fates == {Fate.HANDLED: 2}
+
+    Context().run(trio.run, main)
 
 
 # crashing
@@ -255,6 +287,14 @@ async def test_a_failed_restart_is_tried_again_with_a_longer_delay() -> None:
         "p restarting 3 0.2 @0.15",
         "p started 4 @0.35",
     ]
+
+
+async def test_a_childs_own_backoff_overrules_its_supervisors() -> None:
+    async with open_supervisor(backoff=Backoff(initial=20.0), rng=HalfDice()) as tree:
+        player = await tree.start_child(ChildSpec("p", Player, backoff=Backoff(initial=2.0)))
+        await crash(player)
+        await player.ask(Player.add(1))
+        assert trio.current_time() == 1.0
 
 
 async def test_a_temporary_child_that_crashes_is_forgotten_and_its_messages_bounce() -> None:
@@ -325,7 +365,7 @@ async def test_a_child_that_spends_its_budget_ends_the_tree_with_all_its_errors(
     assert [(str(each), each.__notes__) for each in group.exceptions] == [
         ("one", ["incarnation 1 of 'p', which ran 0 s; restarted after 0.05 s"]),
         ("two", ["incarnation 2 of 'p', which ran 0 s; restarted after 0.1 s"]),
-        ("three", ["incarnation 3 of 'p', which ran 0 s; no restart left"]),
+        ("three", ["incarnation 3 of 'p', which ran 0 s; not restarted"]),
     ]
     assert told(events)[-4:] == [
         "p crashed 3 RuntimeError @0.15",
@@ -349,6 +389,18 @@ async def test_children_that_spend_their_supervisors_budget_end_the_tree() -> No
     group = caught.value.__cause__
     assert isinstance(group, ExceptionGroup)
     assert [str(each) for each in group.exceptions] == ["a", "b"]
+
+
+async def test_two_children_that_spend_the_budget_at_one_instant_escalate_once() -> None:
+    events: list[LifecycleEvent] = []
+    specs = [ChildSpec("a", Player), ChildSpec("b", Player)]
+    with pytest.raises(RestartsExhausted) as caught:
+        async with open_supervisor(children=specs, intensity=Intensity(0), on_event=events.append) as tree:
+            for ref in [await tree.child("a"), await tree.child("b")]:
+                ref.tell_nowait(Player.crash())
+            await trio.sleep_forever()
+    escalated = [event.child for event in events if isinstance(event, Escalated)]
+    assert escalated == [caught.value.child]
 
 
 async def test_permanent_children_that_keep_ending_well_have_no_errors_to_show() -> None:
