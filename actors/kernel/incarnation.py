@@ -24,6 +24,7 @@ import trio
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor, play
 from actors.kernel.agenda import Agenda
+from actors.kernel.crew import Crew
 from actors.kernel.envelope import Envelope
 from actors.kernel.ref import Ref
 from actors.kernel.serving import Server
@@ -46,10 +47,9 @@ class Incarnation:
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
+    _crew: Crew | None = None
     _agenda: Agenda | None = None
     _lane: list[Callable[[], object]] | None = None
-    _ops: int = 0
-    _ops_ended: trio.Event | None = None
     _errors: tuple[Exception, ...] = ()
     _watches: tuple[Callable[[], None], ...] = ()
     _has_crashed: bool = False
@@ -190,9 +190,8 @@ class Incarnation:
             await self._in_phase("wind_down", actor.wind_down)
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
             self._errors += (error,)
-        if self._ops:
-            self._ops_ended = trio.Event()
-            await self._ops_ended.wait()
+        if self._crew is not None:
+            await self._crew.ops_ended()
 
     async def _tear_down(self, actor: Actor) -> None:
         if not self._is_set_up:
@@ -239,33 +238,26 @@ class Incarnation:
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
             self.crash(error)
 
-    # child tasks
+    # what serving asks of it
 
     def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
         """Run an op as a child task that is waited for at a stop."""
-        self._ops += 1
-        self._spawn(lambda: self._op(run))
+        self._with_crew().start_op(run)
 
-    async def _op(self, run: Callable[[], Awaitable[object]]) -> None:
-        try:
-            await run()
-        finally:
-            self._ops -= 1
-            if self._ops_ended is not None and not self._ops:
-                self._ops_ended.set()
+    def _with_crew(self) -> Crew:
+        """Return the crew; most actors never need one, so it is made with its first task."""
+        if self._crew is None:
+            assert self._nursery is not None  # noqa: S101  # it is open before the actor can ask
+            self._crew = Crew(self._nursery, self.crash, self.slot.mailbox.wake)
+        return self._crew
 
-    def _spawn(self, run: Callable[[], Awaitable[object]]) -> None:
-        assert self._nursery is not None  # noqa: S101  # it is open before the actor can ask
-        self._nursery.start_soon(self._child, run)
-
-    async def _child(self, run: Callable[[], Awaitable[object]]) -> None:
-        current_activity.set(None)
-        try:
-            await run()
-        except Exception as error:  # noqa: BLE001  # a child task's crash is the actor's
-            self.crash(error)
-        finally:
-            self.slot.mailbox.wake()  # what it did may have moved the next deadline
+    def post(self, call: Callable[[], object]) -> None:
+        """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
+        if self._lane is None:
+            self._lane = [call]
+        else:
+            self._lane.append(call)
+        self.slot.mailbox.wake()
 
     # what the slot asks of it
 
@@ -318,7 +310,7 @@ class Incarnation:
 
     def start_task(self, run: Callable[[], Awaitable[object]]) -> None:
         """Run a child task that is cancelled at the end."""
-        self._spawn(run)
+        self._with_crew().start(run)
 
     def watch(self, ref: Ref[Any], on_down: Callable[[Down], object]) -> None:
         """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
@@ -330,12 +322,4 @@ class Incarnation:
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + grace)
         self._is_ending = True
         self.slot.state = "stopping"
-        self.slot.mailbox.wake()
-
-    def post(self, call: Callable[[], object]) -> None:
-        """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
-        if self._lane is None:
-            self._lane = [call]
-        else:
-            self._lane.append(call)
         self.slot.mailbox.wake()

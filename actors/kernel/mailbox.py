@@ -28,6 +28,7 @@ DEFAULT_CAPACITY = 64
 """Messages a mailbox holds before senders wait: enough to ride out a burst, small enough to feel back-pressure."""
 
 Overflow = Literal["wait", "refuse", "drop_oldest", "drop_newest"]
+"""What a full mailbox does with one more message."""
 
 
 class Delivery(enum.Enum):

@@ -4,16 +4,7 @@
     async def            awaited in the loop: in mailbox order, and the mailbox is *held* meanwhile
     concurrent, stream   a child task: the loop goes on
 
-How the end of an op becomes a fate:
-
-    the op            the asker is there           the asker has gone
-    returns           handled                      `undo`, then cancelled or expired
-    declared error    failed                       cancelled or expired
-    any other error   interrupted, and a crash     interrupted, and a crash
-    cut by its scope  expired                      cancelled or expired
-    actor ends        interrupted                  interrupted
-
-`AskCycle` counts as declared by every op: a refused cycle is told, whole, to whoever asked first.
+How its end becomes a fate is in `endings`.
 """
 
 from __future__ import annotations
@@ -26,7 +17,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from actors.errors import Interrupted, NotDelivered
+from actors.kernel import endings
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor
 from actors.kernel.envelope import Envelope
@@ -77,9 +68,9 @@ class Server:
         if spec is not None and spec.kind == "sync" and envelope.deadline == math.inf:
             self._call(envelope, spec)
         elif spec is None or (spec.kind == "stream" and envelope.feed is None):
-            self._misaddressed(envelope)
+            endings.misaddressed(envelope, type(self.actor))
         elif envelope.deadline != math.inf and envelope.deadline <= trio.current_time():
-            self._expire_queued(envelope)
+            endings.expired_in_queue(envelope)
         elif spec.kind == "sync":
             self._call(envelope, spec)
         elif spec.kind == "stream":
@@ -96,7 +87,7 @@ class Server:
         """Tell every asker whose answer is still deferred that it will not come."""
         for envelope in tuple(self.parked):
             del self.parked[envelope]
-            self._interrupted(envelope, cause)
+            endings.interrupted(envelope, cause)
 
     # running an op
 
@@ -105,7 +96,7 @@ class Server:
         try:
             value = envelope.message.apply(spec.function, self.actor)
         except spec.raises as error:
-            self._failed(envelope, error)
+            endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
             self._crashed(envelope, error)
         else:
@@ -137,12 +128,12 @@ class Server:
                     envelope.on_abandon = _ignore
                 value = await envelope.message.apply(spec.function, self.actor)
         except spec.raises as error:
-            self._failed(envelope, error)
+            endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
             self._crashed(envelope, error)
         else:
             if scope.cancelled_caught:
-                self._cut_short(envelope)
+                endings.cut_short(envelope)
             else:
                 self._answer(envelope, spec, value)
         finally:
@@ -164,12 +155,12 @@ class Server:
                     async for item in items:
                         await feed.put(item)
         except spec.raises as error:
-            self._failed(envelope, error)
+            endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
             self._crashed(envelope, error)
         else:
             if scope.cancelled_caught:
-                self._cut_short(envelope)
+                endings.cut_short(envelope)
             else:
                 envelope.settle(envelope.departure() if feed.is_left else Fate.HANDLED)
                 feed.end()
@@ -207,7 +198,7 @@ class Server:
                 self._undo(spec, deferred.value)
             return False
         if deferred.error is not None:
-            return self._failed(envelope, deferred.error)
+            return endings.failed(envelope, deferred.error)
         return self._answer(envelope, spec, deferred.value)
 
     def _departed(self, envelope: Envelope) -> None:
@@ -239,63 +230,12 @@ class Server:
             except Exception as error:  # noqa: BLE001  # whatever undo raises, the state is not to be trusted
                 self.host.crash(error)
 
-    def _failed(self, envelope: Envelope, error: Exception) -> bool:
-        if envelope.is_tell:
-            envelope.settle(Fate.FAILED, "nobody waits for its error", error)
-            return True
-        if envelope.is_abandoned:
-            envelope.settle(envelope.departure())
-            return False
-        envelope.refuse(error, Fate.FAILED)
-        return True
-
     def _crashed(self, envelope: Envelope, error: BaseException) -> None:
         """Settle an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
-        self._interrupted(envelope, error if isinstance(error, Exception) else None)
+        endings.interrupted(envelope, error if isinstance(error, Exception) else None)
         if not isinstance(error, Exception):
             raise error
         self.host.crash(error)
-
-    def _interrupted(self, envelope: Envelope, cause: BaseException | None) -> None:
-        error = Interrupted(
-            f"{envelope.message!r} was interrupted: actor {self.mailbox.name!r} ended while it was being handled;"
-            " whether it took effect is unknown",
-            message=envelope.message,
-            recipient=self.mailbox.name,
-        )
-        error.__cause__ = cause
-        envelope.refuse(error, Fate.INTERRUPTED, "actor ended while handling it" if envelope.is_tell else "")
-
-    def _cut_short(self, envelope: Envelope) -> None:
-        """Settle an envelope whose op was cancelled by its own scope: deadline or departure."""
-        envelope.settle(envelope.departure())
-        error = Interrupted(
-            f"{envelope.message!r} was interrupted: its deadline passed while it was being handled",
-            message=envelope.message,
-            recipient=self.mailbox.name,
-        )
-        if envelope.reply is not None:
-            envelope.reply.expire(error)
-        if envelope.feed is not None:
-            envelope.feed.end(error)
-
-    def _expire_queued(self, envelope: Envelope) -> None:
-        envelope.settle(Fate.EXPIRED)
-        error = NotDelivered(
-            f"{envelope.message!r} was not delivered: its deadline passed in the mailbox of {self.mailbox.name!r}",
-            message=envelope.message,
-            recipient=self.mailbox.name,
-        )
-        if envelope.reply is not None:
-            envelope.reply.expire(error)
-        if envelope.feed is not None:
-            envelope.feed.end(error)
-
-    def _misaddressed(self, envelope: Envelope) -> None:
-        kind = type(self.actor).__name__
-        self._failed(
-            envelope, TypeError(f"{envelope.message!r} is not a message of {kind} {self.mailbox.name!r}")
-        )
 
 
 def _ignore() -> None:
