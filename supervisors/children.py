@@ -167,11 +167,11 @@ class Children:
             return Keep()  # a failed first start is the answer to whoever asked for it
         ran_for = child.ran_for
         decision = child.record.decide(exit_.reason, ran_for=ran_for, now=trio.current_time(), rng=self.rng)
-        if isinstance(exit_.error, Exception):
+        if isinstance(exit_.error, Exception) and isinstance(decision, Restart | Escalate):
             self._remember(child, exit_.error, ran_for, decision)
         return decision
 
-    def _remember(self, child: Child, error: Exception, ran_for: float, decision: Decision) -> None:
+    def _remember(self, child: Child, error: Exception, ran_for: float, decision: Restart | Escalate) -> None:
         """Keep an error that costs a restart, with a note of what it ended, for the post-mortem."""
         then = f"restarted after {decision.delay:g} s" if isinstance(decision, Restart) else "not restarted"
         error.add_note(
@@ -181,14 +181,13 @@ class Children:
         self._failures.add(error)
 
     def _is_to_follow_a_stop(self, child: Child) -> bool:
-        """Judge a stop that cut the wait: a permanent child starts at once, without a further restart being spent."""
-        if (
-            not (self.is_ending or child.is_dismissed)
-            and VERDICTS[child.spec.restart]["stopped"] == "again_at_once"
-        ):
-            child.slot.leave(
-                "restarting"
-            )  # whoever asked for the stop need not wait for the next incarnation
+        """Judge a stop that cut the wait: a permanent child starts at once, without a further restart being spent.
+
+        Whoever asked for the stop need not wait for the next incarnation to end, so the slot is left once more.
+        """
+        is_wanted = not (self.is_ending or child.is_dismissed)
+        if is_wanted and VERDICTS[child.spec.restart]["stopped"] == "again_at_once":
+            child.slot.leave("restarting")
             return True
         child.exit = Exit("stopped")
         self.report.ended(child, child.exit)

@@ -48,7 +48,8 @@ class Weather:
     rng: random.Random
     handled: dict[tuple[str, int, int], list[int]] = attrs.field(factory=lambda: defaultdict(list))
     events: list[LifecycleEvent] = attrs.field(factory=list[LifecycleEvent])
-    left: tuple[list[str], int] = ([], 0)
+    order: list[str] = attrs.field(factory=list[str])
+    until: int = 0
     made: dict[str, int] = attrs.field(factory=lambda: defaultdict(int))
 
     def strikes(self, chance: float) -> bool:
@@ -188,8 +189,8 @@ async def storm(seed: int) -> None:
                 for sender in range(3):
                     nursery.start_soon(send, weather, tree, sender)
                 nursery.start_soon(conduct, weather, tree)
-            left = [status.id for status in await tree.which_children() if status.state == "running"]
-            weather.left = left, len(weather.events)
+            weather.order = [status.id for status in await tree.which_children()]
+            weather.until = len(weather.events)
     check(weather)
 
 
@@ -200,9 +201,19 @@ def check(weather: Weather) -> None:
     check_lives(weather.events)
     restarts = [event for event in weather.events if isinstance(event, ChildRestarting)]
     check_budget([event.at for event in restarts], SHARED)
-    running, until = weather.left
-    stops = [event.child for event in weather.events[until:] if is_stop(event) and event.child in running]
-    assert stops == [child for child in reversed(running) if child in stops]
+    check_end(weather)
+
+
+def check_end(weather: Weather) -> None:
+    """Check that the children that ran until the end, and only then stopped, did so in reverse order."""
+    last = {event.child: event for event in weather.events[: weather.until]}
+    running = [child for child in weather.order if isinstance(last[child], ChildStarted)]
+    ends = [event for event in weather.events[weather.until :] if event.child in running]
+    stopped = [event.child for event in ends if is_stop(event)]
+    crashed = {event.child for event in ends if not is_stop(event)}  # what was sent before can still do that
+    assert [child for child in stopped if child not in crashed] == [
+        child for child in reversed(running) if child not in crashed
+    ]
 
 
 def check_lives(events: list[LifecycleEvent]) -> None:

@@ -403,6 +403,16 @@ async def test_two_children_that_spend_the_budget_at_one_instant_escalate_once()
     assert escalated == [caught.value.child]
 
 
+async def test_a_crash_that_cost_no_restart_is_not_among_the_errors_of_an_escalation() -> None:
+    with pytest.raises(RestartsExhausted) as caught:
+        async with open_supervisor(intensity=Intensity(0)) as tree:
+            await crash(await tree.start_child(ChildSpec("t", Player, restart="temporary")), "temporary")
+            await crash(await tree.start_child(ChildSpec("p", Player)), "permanent")
+            await trio.sleep_forever()
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+    assert [str(each) for each in caught.value.__cause__.exceptions] == ["permanent"]
+
+
 async def test_permanent_children_that_keep_ending_well_have_no_errors_to_show() -> None:
     with pytest.raises(RestartsExhausted) as caught:
         async with open_supervisor(children=[ChildSpec("a", Player)], intensity=Intensity(0)) as tree:
