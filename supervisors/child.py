@@ -25,6 +25,7 @@ from supervisors.failures import Failures
 from supervisors.restart import RestartRecord, RestartType
 
 ChildState: TypeAlias = Literal["starting", "running", "stopping", "restarting", "stopped"]
+"""How far a child has got."""
 
 
 @attrs.frozen

@@ -103,6 +103,8 @@ class Escalated:
 LifecycleEvent: TypeAlias = (
     ChildStarted | ChildCrashed | ChildStopped | ChildRestarting | ChildOverdue | ChildGivenUp | Escalated
 )
+"""Whatever a supervisor tells of."""
+
 OnEvent: TypeAlias = Callable[[LifecycleEvent], object]
 
 

@@ -21,8 +21,7 @@ class Exchange:
         arrived_at: the instant of arrival.
         request_id: the id the provider gave it.
         ending: answered; cut_off (announced whole, sent in part); reset (the connection breaks); refused
-        (there
-            never was one); hung (nothing ever happens).
+            (there never was one); hung (nothing ever happens).
         after: seconds from arrival to the ending, infinity for hung.
         share: which share of the body's bytes is sent, 1.0 unless cut off.
         status: the HTTP status of the answer, or None when there is none.

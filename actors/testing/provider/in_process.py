@@ -34,8 +34,7 @@ class InProcessTransport:
 
         Raises:
             TransportFailed: "connect" for a refused connection, "reset" for a broken one, "protocol" for an
-            answer
-                that was cut off, "timeout" for one that did not come.
+                answer that was cut off, "timeout" for one that did not come.
         """
         exchange = self._core.arrive(request, trio.current_time())
         try:

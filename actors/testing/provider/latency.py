@@ -37,3 +37,4 @@ class Latency:
 
 
 INSTANT = Latency(median=0.0, sigma=0.0, per_output_token=0.0, refusal=0.0)
+"""No time at all, for tests in which time is not the point."""

@@ -13,7 +13,10 @@ Dimension = Literal["requests", "input_tokens", "output_tokens"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 Mode = Literal["sliding_window", "token_bucket"]
+"""How a limit is enforced: over any minute, or by refilling drop by drop."""
+
 MODES: tuple[Mode, ...] = get_args(Mode)
+"""Both of them, for tests of each."""
 
 PERIOD = 60.0
 """Seconds. Every published limit of this kind is per minute."""

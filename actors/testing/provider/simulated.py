@@ -39,11 +39,14 @@ class SimulatedProvider:
 
     Args:
         limits: the limits of every pool that has none of its own; each model is its own pool unless it says
-        else. mode: "sliding_window" or "token_bucket". models: the models it serves. model: the answer
-        behind all of them. latency: how long answers take; `INSTANT` for not at all. seed: the same seed
-        and the same requests at the same instants give the same answers. epoch: the Unix time of its start,
-        seconds, for the dates in its headers. read_timeout: seconds after which its in-process transport
-        gives up on an answer.
+            else.
+        mode: "sliding_window" or "token_bucket".
+        models: the models it serves.
+        model: the answer behind all of them.
+        latency: how long answers take; `INSTANT` for not at all.
+        seed: the same seed and the same requests at the same instants give the same answers.
+        epoch: the Unix time of its start, seconds, for the dates in its headers.
+        read_timeout: seconds after which its in-process transport gives up on an answer.
     """
 
     limits: ProviderLimits = attrs.field(factory=ProviderLimits)
