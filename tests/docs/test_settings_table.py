@@ -1,0 +1,79 @@
+"""The tables of settings hold every key, with the default, bound and reason that the code has."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from hooks_loading import ROOT, load_hook
+
+from actors.errors import SettingsError
+from supervisors.runtime.settings import Settings
+from supervisors.runtime.settings_origins import Given
+from supervisors.runtime.settings_structure import known_keys, structure
+
+settings_table = load_hook("settings_table")
+ROWS: tuple[Any, ...] = tuple(settings_table.rows())
+BOUNDED = [row for row in ROWS if re.search(r">=? \d+$", row.bound)]
+NO_REASON = {"api_key"}
+"""A secret has no default, so there is no reason for one."""
+
+
+def loads(row: Any, value: object) -> bool:
+    """Return whether `value` itself is taken for the key of `row`; contradictions with other keys do not count."""
+    try:
+        structure(Settings, [Given((row.section, row.key), value, "a test")])
+    except SettingsError as error:
+        return f"{row.section}.{row.key} must be >" not in str(error)
+    return True
+
+
+def test_every_key_has_one_row_in_the_order_of_the_classes() -> None:
+    assert [(row.section, row.key) for row in ROWS] == list(known_keys(Settings))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variable)
+def test_a_default_is_shown_as_one_would_write_it(row: Any) -> None:
+    default = getattr(getattr(Settings(), row.section), row.key)
+    shown = tomllib.loads(f"value = {row.default}")["value"] if row.default else ""
+    assert (tuple(shown) if isinstance(shown, list) else shown) == default
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variable)
+def test_every_key_says_what_it_is_and_why_its_default(row: Any) -> None:
+    assert row.meaning
+    assert bool(row.reason) == (row.key not in NO_REASON)
+
+
+@pytest.mark.parametrize("row", BOUNDED, ids=lambda row: row.variable)
+def test_a_bound_that_is_shown_is_the_bound_that_is_kept(row: Any) -> None:
+    sign, text = row.bound.split()[-2:]
+    kind = float if row.bound.startswith("seconds") else int
+    assert loads(row, kind(text)) == (sign == ">=")
+    assert not loads(row, kind(text) - 1)
+    assert loads(row, kind(text) + 1)
+
+
+def test_all_numbers_have_a_bound() -> None:
+    assert {row.bound for row in ROWS} - {row.bound for row in BOUNDED} == {
+        "`simulated` or `anthropic`",
+        "http or https address",
+        "one or more different names",
+        "visible ASCII without spaces",
+    }
+
+
+def test_an_environment_variable_is_named_as_it_is_read() -> None:
+    row = next(row for row in ROWS if row.key == "requests")
+    assert row.variable == "UNDERSTUDY_LIMITS__REQUESTS"
+    assert Settings.load(None, {row.variable: "40"}).limits.requests == 40
+
+
+def test_the_tables_stand_where_the_page_asks_for_them_and_nowhere_else() -> None:
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    filled = settings_table.on_page_markdown(page)
+    assert settings_table.MARK not in filled
+    assert all(f"| `{row.key}` |" in filled for row in ROWS)
+    assert settings_table.on_page_markdown("# Another page") == "# Another page"
