@@ -10,6 +10,7 @@ An asker that leaves is taken out of the line; a grant that comes too late for i
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 import attrs
 
@@ -196,6 +197,8 @@ class Limiter(Actor):
             case TimedOut(waited=waited, retry_at=retry_at):
                 text = f"no capacity within {waited:g} s; the next can come at {retry_at:g}"
                 parked.fail(WaitTooLong(text, retry_at=retry_at))
+            case _:
+                assert_never(decision)
 
     def _grant(self, granted: Granted) -> Grant:
         return Grant(granted.reservation, self.name, self.incarnation, granted.usage, granted.waited)
@@ -217,6 +220,6 @@ class Limiter(Actor):
 
     def _forget(self, ticket: Ticket) -> None:
         """Take an asker that has left out of the line; those behind it may fit now."""
-        if self._parked.pop(ticket, None) is not None:
-            self._queue.withdraw(ticket, self.now())
-            self._advance()
+        del self._parked[ticket]
+        self._queue.withdraw(ticket, self.now())
+        self._advance()

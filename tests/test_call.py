@@ -226,6 +226,15 @@ async def test_max_elapsed_counts_from_the_first_request_and_not_from_the_wait_f
         assert trio.current_time() == 60.5 + 0.5 + 2.0
 
 
+async def test_no_attempt_starts_once_max_elapsed_has_passed_since_the_first() -> None:
+    provider = provider_with(overload(lasting=math.inf))
+    async with open_path(provider, retry=RetryPolicy(max_retries=99, initial=0.0, max_elapsed=2.0)) as path:
+        with pytest.raises(ProviderFailed):
+            await answer_of(path)
+
+        assert [record.at for record in provider.log] == [0.0, 0.5, 1.0, 1.5]
+
+
 async def test_no_attempt_starts_beyond_max_elapsed_even_if_capacity_comes_later() -> None:
     provider = provider_with(server_error(nth=2))
     retry = RetryPolicy(initial=0.0, max_elapsed=30.0)

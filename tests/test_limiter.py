@@ -11,9 +11,10 @@ import attrs
 import pytest
 import trio
 from cast_setup import Fragile, assert_settled, books_of, open_restarting
+from trio.testing import MockClock
 
 from actors.errors import Interrupted, NeverFits, QueueFull, WaitTooLong
-from actors.kernel import Message, Ref, open_actor
+from actors.kernel import Message, Ref, op, open_actor
 from actors.limiter import Grant, Limiter
 from actors.policies.ledger import ReservationId
 from actors.policies.limits import Limits
@@ -184,25 +185,61 @@ async def test_a_full_queue_refuses_the_next() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_who_is_due_makes_room_for_a_newcomer_of_the_same_instant() -> None:
-    async with open_actor(one_at_a_time(max_waiting=1)) as limiter, trio.open_nursery() as nursery:
+class Ageing(Limiter):
+    """A limiter that can be held up until later, as a long batch of messages would."""
+
+    @op
+    def age(self, clock: MockClock, seconds: float) -> None:
+        """Let time pass."""
+        clock.jump(seconds)
+
+
+async def test_who_became_due_within_a_batch_makes_room_for_a_newcomer(autojump_clock: MockClock) -> None:
+    async with open_actor(partial(Ageing, ONE, max_waiting=1)) as limiter, trio.open_nursery() as nursery:
         await acquire(limiter)
 
         async def miss() -> None:
             with pytest.raises(WaitTooLong):
                 await acquire(limiter, deadline=5.0)
 
-        async def come_at_that_instant() -> None:
-            await trio.sleep_until(5.0)
-            with trio.move_on_after(1):
-                await acquire(limiter)
-
         nursery.start_soon(miss)
         await trio.sleep(1)
-        nursery.start_soon(come_at_that_instant)
-        await trio.sleep(9)
+        limiter.tell_nowait(Ageing.age(autojump_clock, 7.0))
+        with pytest.raises(WaitTooLong):
+            await acquire(limiter, deadline=20.0)
+
         books = await books_of(limiter)
-        assert (books.queue.timed_out, books.queue.withdrawn, books.queue.refused_queue_full) == (1, 1, 0)
+        assert (books.queue.timed_out, books.queue.refused_queue_full) == (2, 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_grant_to_one_who_leaves_in_that_instant_goes_to_the_next_in_that_instant(seed: int) -> None:
+    async def main() -> None:
+        async with open_actor(one_at_a_time()) as limiter, trio.open_nursery() as nursery:
+            await report(limiter, await acquire(limiter))
+            scope = trio.CancelScope()
+            granted: list[tuple[str, float]] = []
+
+            async def wait(name: str) -> None:
+                await acquire(limiter)
+                granted.append((name, trio.current_time()))
+
+            async def leave() -> None:
+                with scope:
+                    await wait("the one who leaves")
+
+            nursery.start_soon(leave)
+            await trio.sleep(1)
+            nursery.start_soon(wait, "the next")
+            await trio.sleep_until(60.0)
+            for _ in range(seed % 4):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            assert granted in ([("the one who leaves", 60.0)], [("the next", 60.0)])
+            nursery.cancel_scope.cancel()
+
+    run(main, seed=seed)
 
 
 async def test_an_asker_that_leaves_lets_those_behind_it_go() -> None:
