@@ -64,9 +64,12 @@ async def test_the_steps_are_streamed_as_they_happen() -> None:
     provider = SimulatedProvider(latency=TWO_SECONDS)
     provider.script(overload(nth=1))
     told: list[tuple[str, float]] = []
-    async with open_path(provider, retry=AT_ONCE) as path, open_actor(partial(Endpoint, path)) as endpoint:
-        async with endpoint.stream(Endpoint.call(a_request())) as steps:
-            told += [(type(step).__name__, trio.current_time()) async for step in steps]
+    async with (
+        open_path(provider, retry=AT_ONCE) as path,
+        open_actor(partial(Endpoint, path)) as endpoint,
+        endpoint.stream(Endpoint.call(a_request())) as steps,
+    ):
+        told += [(type(step).__name__, trio.current_time()) async for step in steps]
 
     assert told == [
         ("Waiting", 0.0),
