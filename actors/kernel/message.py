@@ -39,6 +39,10 @@ Kind = Literal["sync", "async", "stream"]
 OnAbandon = Literal["cancel", "finish"]
 
 
+def _not_in_a_table(_actor: object, message: object) -> Any:
+    raise RuntimeError(f"the op of {message!r} stands in no actor's table")
+
+
 @attrs.frozen(eq=False)
 class OpSpec:
     """What the kernel knows of one operation.
@@ -51,6 +55,7 @@ class OpSpec:
         undo: called as `undo(actor, value)` when the value is ready but its asker has gone.
         concurrent: runs as a child task of the actor instead of holding up the mailbox.
         on_abandon: whether a running op is cancelled when its asker goes, or finishes.
+        invoke: calls the function with an actor and a message, see `invoker`.
     """
 
     name: str
@@ -60,6 +65,7 @@ class OpSpec:
     undo: Callable[[Any, Any], object] | None = None
     concurrent: bool = False
     on_abandon: OnAbandon = "cancel"
+    invoke: Callable[[Any, Any], Any] = attrs.field(default=_not_in_a_table, repr=False)
 
     @property
     def is_deferring(self) -> bool:
@@ -75,19 +81,11 @@ class _AnyMessage:
     __carries_deadline__: bool
     __owner__: type[Any]
     __positional__: tuple[str, ...]
-    __values__: Callable[[object], tuple[Any, ...]]
     __keyword__: tuple[str, ...]
 
     def arguments(self) -> Mapping[str, Any]:
         """Return the arguments by parameter name, defaults included, in the order of the signature."""
         return {name: getattr(self, name) for name in (*self.__positional__, *self.__keyword__)}
-
-    def apply(self, function: Callable[..., Any], actor: object) -> Any:
-        """Call `function` with `actor` and the arguments."""
-        if not self.__keyword__:
-            return function(actor, *self.__values__(self))
-        keyword = {name: getattr(self, name) for name in self.__keyword__}
-        return function(actor, *self.__values__(self), **keyword)
 
     def __repr__(self) -> str:
         """Show operation and shape of the arguments; text and bytes only by their length."""
@@ -128,7 +126,6 @@ def message_class(spec: OpSpec, owner: type[Any]) -> type[Any]:
     made.__carries_deadline__ = spec.kind != "sync" or spec.is_deferring
     made.__owner__ = owner
     made.__positional__ = tuple(positional)
-    made.__values__ = staticmethod(_values_getter(made.__positional__))
     made.__keyword__ = tuple(keyword)
     made.__module__ = owner.__module__
     made.__qualname__ = f"{owner.__qualname__}.{spec.name}"
@@ -156,13 +153,25 @@ def check_parameters(function: Callable[..., Any]) -> None:
             raise TypeError(f"op {function.__name__!r}: a parameter cannot be named {parameter.name!r}")
 
 
-def _values_getter(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
-    """Return what reads the attributes `names` of an object into a tuple, without a loop: this is a hot path."""
-    match names:
+def invoker(function: Callable[..., Any], message_class: type[Any]) -> Callable[[Any, Any], Any]:
+    """Return what calls `function` as `(actor, message)` with the arguments of the message.
+
+    It is made once for each op, with no loop and as few calls as possible: every message passes through it.
+    """
+    positional: tuple[str, ...] = message_class.__positional__
+    keyword: tuple[str, ...] = message_class.__keyword__
+    if keyword:
+        return lambda actor, message: function(
+            actor,
+            *[getattr(message, name) for name in positional],
+            **{name: getattr(message, name) for name in keyword},
+        )
+    match positional:
         case ():
-            return lambda _message: ()
+            return lambda actor, _message: function(actor)
         case (name,):
-            get = attrgetter(name)
-            return lambda message: (get(message),)
+            only = attrgetter(name)
+            return lambda actor, message: function(actor, only(message))
         case _:
-            return attrgetter(*names)
+            every = attrgetter(*positional)
+            return lambda actor, message: function(actor, *every(message))

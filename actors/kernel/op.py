@@ -20,6 +20,7 @@ from actors.kernel.message import (
     OpSpec,
     StreamMessage,
     check_parameters,
+    invoker,
     message_class,
 )
 from actors.kernel.reply import Deferred
@@ -195,7 +196,8 @@ def op_table(actor_type: type[Any]) -> Mapping[type[Any], OpSpec]:
                 spec = _in_force(actor_type, name, nearest.setdefault(name, found.spec))
                 if (spec.kind == "stream") != (found.spec.kind == "stream"):
                     raise TypeError(f"{actor_type.__name__}.{name}: only a stream can stand in for a stream")
-                table[found.message_class] = spec
+                kind = found.message_class
+                table[kind] = attrs.evolve(spec, invoke=invoker(spec.function, kind))
     return table
 
 

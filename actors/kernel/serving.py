@@ -94,7 +94,7 @@ class Server:
     def _call(self, envelope: Envelope, spec: OpSpec) -> None:
         envelope.on_abandon = _ignore  # the op itself may cancel its asker
         try:
-            value = envelope.message.apply(spec.function, self.actor)
+            value = spec.invoke(self.actor, envelope.message)
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
@@ -126,7 +126,7 @@ class Server:
                     await trio.lowlevel.checkpoint_if_cancelled()  # the asker or the actor may be gone by now
                 if spec.on_abandon == "finish":
                     envelope.on_abandon = _ignore
-                value = await envelope.message.apply(spec.function, self.actor)
+                value = await spec.invoke(self.actor, envelope.message)
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
@@ -151,7 +151,7 @@ class Server:
         try:
             with scope:
                 await trio.lowlevel.checkpoint_if_cancelled()  # the consumer or the actor may be gone by now
-                async with aclosing(envelope.message.apply(spec.function, self.actor)) as items:
+                async with aclosing(spec.invoke(self.actor, envelope.message)) as items:
                     async for item in items:
                         await feed.put(item)
         except spec.raises as error:
