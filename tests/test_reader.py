@@ -344,6 +344,7 @@ async def test_a_crash_in_mid_reading_is_an_interruption_and_the_next_reading_st
             nursery.start_soon(crash)
             with pytest.raises(Interrupted, match=r"^Reader.read\(screenplay=<Screenplay>\) was interrupted"):
                 await follow(reader, a_script(), events)
+        await trio.testing.wait_all_tasks_blocked()
         assert states(events) == ["waiting", "calling"]
         assert provider.statistics().in_flight == 0
         assert endpoint.statistics().running == ()
