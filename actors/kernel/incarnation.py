@@ -56,6 +56,7 @@ class Incarnation:
     _is_set_up: bool = False
     _is_ending: bool = False
     _is_draining: bool = False
+    _is_overdue: bool = False
     _stop_by: float | None = None
 
     # the run
@@ -79,6 +80,7 @@ class Incarnation:
         except ExceptionGroup as torn:  # what tasks raised while being cancelled
             self._errors += torn.exceptions
         finally:
+            self._is_overdue = self._stop_by is not None and trio.current_time() > self._stop_by
             for forget in self._watches:
                 forget()
             if self._server is not None:
@@ -219,7 +221,7 @@ class Incarnation:
                 return ExceptionGroup(f"actor {self.name!r} ended with several errors", several)
 
     def _reason(self) -> Reason:
-        if self._scope.cancelled_caught and not self._has_crashed:
+        if (self._scope.cancelled_caught or self._is_overdue) and not self._has_crashed:
             return "killed"
         if self._stop_by is not None:
             return "stopped"
@@ -230,6 +232,7 @@ class Incarnation:
         self._errors += (error,)
         self._has_crashed = True
         self._is_ending, self._is_draining = True, False
+        self.slot.state = "stopping"
         self._scope.cancel()
 
     def _guard(self, call: Callable[[], object]) -> None:

@@ -577,6 +577,22 @@ async def test_what_still_runs_after_finish_has_the_grace_and_no_longer() -> Non
     assert trio.current_time() - start == 4 + 5
 
 
+async def test_an_actor_that_shields_itself_past_its_grace_was_killed_not_stopped() -> None:
+    class Stubborn(Actor):
+        @op
+        async def shield(self, seconds: float) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(seconds)
+
+    for seconds, reason in ((4.0, "stopped"), (6.0, "killed")):
+        async with open_actor(Stubborn) as stubborn:
+            await stubborn.tell(Stubborn.shield(seconds))
+            await soon()
+            start = trio.current_time()
+            await stubborn.stop(grace=5)
+            assert (trio.current_time() - start, (await stubborn.watch()).reason) == (seconds, reason)
+
+
 async def test_an_asker_that_is_cancelled_already_pushes_nobody_out() -> None:
     actor = Worker()
     async with open_actor(lambda: actor, capacity=1, overflow="drop_oldest") as worker:

@@ -87,7 +87,7 @@ async def test_a_child_that_shields_itself_is_named_and_does_not_hold_up_the_oth
     assert told(events)[2:] == [
         "stubborn overdue 1 2.0 @3",
         "a stopped 1 stopped @3",
-        "stubborn stopped 1 stopped @100",
+        "stubborn stopped 1 killed @100",
     ]
     assert script.log[-1] == ("a teardown", 3.0)
     assert trio.current_time() == 100.0
