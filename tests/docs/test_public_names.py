@@ -59,4 +59,4 @@ def test_mkdocs_is_told_of_both_hooks() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text("utf-8")
     hooks = sorted(path.name for path in (ROOT / "docs" / "hooks").glob("[!_]*.py"))
     assert [hook for hook in hooks if f"  - docs/hooks/{hook}\n" not in configuration] == []
-    assert hooks == ["public_names.py", "settings_table.py"]
+    assert hooks == ["file_tree.py", "public_names.py", "settings_table.py"]
