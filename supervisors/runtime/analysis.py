@@ -16,9 +16,6 @@ from supervisors.runtime.reading import reader_of
 from supervisors.runtime.runtime import open_runtime
 from supervisors.runtime.settings import Settings
 
-SIMULATED_KEY = "simulated"
-"""The simulated provider wants a key, as any provider does, and takes every one."""
-
 
 async def analyze_screenplay(
     screenplay: Screenplay,
@@ -41,8 +38,7 @@ async def analyze_screenplay(
         if settings.provider.name == "simulated":
             provider = simulated_provider(settings, trouble=trouble, seed=seed)
             base_url = await stack.enter_async_context(serve(provider))
-            there = attrs.evolve(settings.provider, base_url=base_url, api_key=SIMULATED_KEY)
-            settings = attrs.evolve(settings, provider=there)
+            settings = attrs.evolve(settings, provider=attrs.evolve(settings.provider, base_url=base_url))
         runtime = await stack.enter_async_context(open_runtime(settings, seed=seed))
         make_reader = bad_evening.make_reader if trouble else reader_of
         return await runtime.analyze(screenplay, observer=observer, make_reader=make_reader)

@@ -36,6 +36,9 @@ from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import Tree, open_supervisor
 
+SIMULATED_KEY = "simulated"
+"""The simulated provider wants a key, as any provider does, and takes every one."""
+
 
 @attrs.define(eq=False)
 class Runtime:
@@ -76,12 +79,12 @@ class Runtime:
 
         Args:
             screenplay: what is read.
-            readers: names of personas; those of the settings if None.
+            readers: names of personas, each of whom reads once; those of the settings if None.
             observer: is told of every change, in this task's loop; it must not raise.
             make_reader: makes a reader actor; for tests and demonstrations that want one of their own.
 
         Raises:
-            InputError: a reader is unknown.
+            InputError: a reader is unknown, or there is none.
         """
         names = self.settings.readers.names if readers is None else tuple(readers)
         readings = Readings(screenplay, self.settings, self.endpoint, observer, make_reader, self.seed)
@@ -121,8 +124,12 @@ def _opener(
 ) -> Callable[[], AbstractAsyncContextManager[Transport]]:
     if transport is not None:
         return lambda: nullcontext(transport)
-    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice.
-    return lambda: HttpxTransport(read_timeout=settings.provider.attempt_timeout)
+    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice. The simulated
+    # provider is on this machine, where a proxy for the way out does not reach.
+    provider = settings.provider
+    return lambda: HttpxTransport(
+        read_timeout=provider.attempt_timeout, trust_env=provider.name != "simulated"
+    )
 
 
 async def _start_limiter(tree: Tree, settings: Settings, model: str) -> Ref[Limiter]:
@@ -136,13 +143,18 @@ async def _start_limiter(tree: Tree, settings: Settings, model: str) -> Ref[Limi
     return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make))
 
 
+def _key(settings: Settings) -> str:
+    # A real key that happens to be set is not for a provider that takes every one.
+    return SIMULATED_KEY if settings.provider.name == "simulated" else settings.provider.api_key
+
+
 def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed: int) -> CallPath:
     provider, retry = settings.provider, settings.retry
     return CallPath(
         lines=lines,
         transport=transport,
         dialect=Dialect(
-            encode=partial(anthropic.encode, api_key=provider.api_key, base_url=provider.base_url),
+            encode=partial(anthropic.encode, api_key=_key(settings), base_url=provider.base_url),
             decode=anthropic.decode,
         ),
         retry=RetryPolicy(retry.max_retries, retry.initial, retry.cap, retry.max_elapsed),

@@ -1,0 +1,313 @@
+"""The composition root: what runs in the tree, calls through it, its limits, and how it begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import attrs
+import pytest
+import trio
+from analysis_setup import FIRST, SECOND, provider_for, settings_with
+
+from actors.endpoint import Endpoint
+from actors.errors import (
+    NeverFits,
+    ProviderFailed,
+    RestartsExhausted,
+    StartFailed,
+    TransportFailed,
+    WaitTooLong,
+)
+from actors.kernel import Ref
+from actors.limiter import Limiter
+from actors.testing.provider import MODES, Mode, hang, overload, server_error, spend_cap
+from actors.wire.chat import ChatMessage, ChatRequest
+from actors.wire.http import HttpRequest, HttpResponse, Transport
+from supervisors.runtime.runtime import open_runtime
+from supervisors.runtime.settings import ProviderSettings, Settings
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+REQUEST = ChatRequest("", (ChatMessage("user", "Is it any good?"),), max_tokens=100)
+
+
+async def test_a_call_is_answered_by_the_preferred_model() -> None:
+    settings = settings_with()
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        answered = await runtime.call(REQUEST)
+
+    assert (answered.model_used, answered.fell_back, answered.attempts) == (FIRST, False, 1)
+    assert answered.reply.model == FIRST
+    assert "screenplays" in answered.reply.text
+    assert trio.current_time() == 2.0
+
+
+async def test_a_call_falls_back_when_the_preferred_model_stays_overloaded() -> None:
+    settings = settings_with(retry={"max_retries": 2})
+    provider = provider_for(settings, overload(model=FIRST))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        answered = await runtime.call(REQUEST)
+        statistics = await runtime.endpoint.ask(Endpoint.statistics())
+
+    assert (answered.model_used, answered.fell_back, answered.attempts) == (SECOND, True, 4)
+    assert (statistics.failed_attempts, statistics.passed_over) == (3, 1)
+
+
+async def test_the_tree_is_transport_a_limiter_for_each_model_and_the_endpoint() -> None:
+    settings = settings_with()
+    async with open_runtime(settings, transport=provider_for(settings).transport) as runtime:
+        children = await runtime.tree.which_children()
+
+    assert [(child.id, child.restart) for child in children] == [
+        ("transport", "permanent"),
+        (f"limiter/{FIRST}", "permanent"),
+        (f"limiter/{SECOND}", "permanent"),
+        ("endpoint", "permanent"),
+    ]
+
+
+async def test_each_model_has_capacity_of_its_own() -> None:
+    settings = settings_with(limits={"requests": 1, "max_wait": 1.0})
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        used = [(await runtime.call(REQUEST)).model_used for _ in range(2)]
+        with pytest.raises(WaitTooLong):
+            await runtime.call(REQUEST)
+
+    assert used == [FIRST, SECOND]
+    assert provider.statistics().requests == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_many_calls_at_once_never_pass_the_limits_of_the_provider(mode: Mode) -> None:
+    settings = settings_with(
+        limits={"requests": 7, "input_tokens": 400, "output_tokens": 1100}, readers={"section_tokens": 100}
+    )
+    provider = provider_for(settings, mode=mode)
+    async with (
+        open_runtime(settings, transport=provider.transport) as runtime,
+        trio.open_nursery() as nursery,
+    ):
+        for _ in range(40):
+            nursery.start_soon(runtime.call, REQUEST)
+
+    statistics = provider.statistics()
+    assert (statistics.completed, statistics.over_limit, statistics.output_overshoot) == (40, 0, 0)
+    assert 240 <= trio.current_time() <= 420  # seven a minute, two pools at most
+
+
+async def test_an_error_of_the_last_model_tells_who_was_passed_over() -> None:
+    settings = settings_with(retry={"max_retries": 0})
+    provider = provider_for(settings, overload(model=FIRST), server_error(503, model=SECOND))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(ProviderFailed) as caught:
+            await runtime.call(REQUEST)
+
+    assert caught.value.status == 503
+    assert caught.value.__notes__ == [f"{FIRST} was passed over: overloaded (529)"]
+
+
+async def test_a_spent_budget_ends_a_call_at_once() -> None:
+    settings = settings_with()
+    provider = provider_for(settings, spend_cap())
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(ProviderFailed, match="429 rate_limit_error"):
+            await runtime.call(REQUEST)
+
+    assert provider.statistics().requests == 1
+
+
+async def test_a_call_beyond_a_whole_window_is_refused_unsent() -> None:
+    settings = settings_with()
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(NeverFits, match="output_tokens must be <= 8000"):
+            await runtime.call(attrs.evolve(REQUEST, max_tokens=8001))
+
+    assert provider.statistics().requests == 0
+
+
+async def test_an_answer_that_never_comes_is_given_up_after_attempt_timeout() -> None:
+    settings = settings_with(models=(FIRST,), attempt_timeout=9.0, retry={"max_retries": 0})
+    provider = provider_for(settings, hang())
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(TransportFailed, match="no answer within attempt_timeout 9 s") as caught:
+            await runtime.call(REQUEST)
+
+    assert caught.value.kind == "timeout"
+    assert trio.current_time() == 9.0
+
+
+@attrs.define(eq=False)
+class Wire:
+    """A transport that notes when it is opened and closed, and crashes as often as it is told.
+
+    Args:
+        within: what really carries the exchanges.
+        crashes: how many sends end with an error nobody declared.
+        opens: whether it can be opened.
+    """
+
+    within: Transport
+    crashes: int = 0
+    opens: bool = True
+    notes: list[str] = attrs.field(factory=list)
+
+    async def __aenter__(self) -> Self:
+        if not self.opens:
+            raise OSError("no wire")
+        self.notes.append("opened")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.notes.append("closed")
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        if self.crashes:
+            self.crashes -= 1
+            raise RuntimeError("the wire came loose")
+        return await self.within.send(request)
+
+
+MakeWire = Callable[..., Wire]
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> MakeWire:
+    """Let a runtime that is given no transport open this one, where it would have opened a client of its own."""
+
+    def make(**facts: Any) -> Wire:
+        made = Wire(provider_for(settings_with()).transport, **facts)
+
+        def opened(**options: object) -> Wire:
+            made.notes.append(f"made with {options}")
+            return made
+
+        monkeypatch.setattr("supervisors.runtime.runtime.HttpxTransport", opened)
+        return made
+
+    return make
+
+
+async def test_the_transport_is_open_as_long_as_the_block(wire: MakeWire) -> None:
+    line = wire()
+    async with open_runtime(settings_with(attempt_timeout=50.0)) as runtime:
+        await runtime.call(REQUEST)
+        assert line.notes == ["made with {'read_timeout': 50.0, 'trust_env': False}", "opened"]
+
+    assert line.notes[2:] == ["closed"]
+
+
+async def test_only_a_provider_out_in_the_world_is_reached_through_the_proxies_of_the_environment(
+    wire: MakeWire,
+) -> None:
+    line = wire()
+    async with open_runtime(Settings(provider=ProviderSettings(name="anthropic", api_key="key"))):
+        assert line.notes[0] == "made with {'read_timeout': 120.0, 'trust_env': True}"
+
+
+async def test_a_real_key_that_is_set_never_reaches_the_simulated_provider() -> None:
+    keys: list[str] = []
+
+    class Eavesdropper:
+        async def send(self, request: HttpRequest) -> HttpResponse:
+            keys.append(request.headers["x-api-key"])
+            return await provider.transport.send(request)
+
+    for name in ("simulated", "anthropic"):
+        settings = Settings(provider=ProviderSettings(name=name, api_key="secret"))
+        provider = provider_for(settings)
+        async with open_runtime(settings, transport=Eavesdropper()) as runtime:
+            await runtime.call(REQUEST)
+
+    assert keys == ["simulated", "secret"]
+
+
+async def test_a_transport_that_does_not_open_leaves_nothing(wire: MakeWire) -> None:
+    line = wire(opens=False)
+    tasks = trio.lowlevel.current_statistics().tasks_living
+
+    with pytest.raises(StartFailed, match="child 'transport' did not start") as caught:
+        async with open_runtime(settings_with()):
+            pytest.fail("it must not come up")
+
+    assert isinstance(caught.value.__cause__, OSError)
+    assert line.notes[1:] == []
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+
+
+async def test_a_part_that_does_not_start_takes_those_before_it_down_again(
+    wire: MakeWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = wire()
+
+    def broken(_path: object) -> Endpoint:
+        raise RuntimeError("no endpoint")
+
+    monkeypatch.setattr("supervisors.runtime.runtime.Endpoint", broken)
+    tasks = trio.lowlevel.current_statistics().tasks_living
+
+    with pytest.raises(StartFailed, match="child 'endpoint' did not start"):
+        async with open_runtime(settings_with()):
+            pytest.fail("it must not come up")
+
+    assert line.notes[1:] == ["opened", "closed"]
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+
+
+async def test_a_transport_that_crashes_is_opened_anew_and_the_call_goes_on(wire: MakeWire) -> None:
+    line = wire(crashes=1)
+    async with open_runtime(settings_with()) as runtime:
+        answered = await runtime.call(REQUEST)
+        (transport, *others) = await runtime.tree.which_children()
+
+    assert (answered.model_used, answered.attempts) == (FIRST, 2)
+    assert transport.incarnation == 2
+    assert [child.incarnation for child in others] == [1, 1, 1]
+    assert line.notes[1:3] == ["opened", "closed"]
+
+
+async def test_a_transport_that_crashes_beyond_its_budget_ends_the_runtime(wire: MakeWire) -> None:
+    line = wire(crashes=4)
+    settings = settings_with(retry={"initial": 0.01, "cap": 0.01})
+    with pytest.raises(RestartsExhausted) as caught:
+        async with open_runtime(settings) as runtime:
+            await runtime.call(REQUEST)
+
+    assert (caught.value.child, caught.value.restarts) == ("transport", 3)
+    assert line.notes.count("opened") == line.notes.count("closed") == 4
+
+
+async def test_a_limiter_that_crashes_is_started_again_alone() -> None:
+    settings = settings_with()
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        limiter: Ref[Limiter] = await runtime.tree.child(f"limiter/{FIRST}")
+        await runtime.call(REQUEST)
+        await limiter.stop()  # a permanent child comes back, and counts its window as full
+        answered = await runtime.call(REQUEST)
+        incarnations = [child.incarnation for child in await runtime.tree.which_children()]
+
+    assert answered.model_used == FIRST
+    assert incarnations == [1, 2, 1, 1]
+    assert 60.0 <= trio.current_time() <= 70.0
+
+
+async def test_an_error_of_the_block_comes_as_it_is() -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with open_runtime(settings_with(), transport=provider_for(settings_with()).transport):
+            raise KeyError("mine")
+
+
+async def test_a_block_that_is_cancelled_takes_its_calls_with_it() -> None:
+    settings = settings_with()
+    provider = provider_for(settings)
+    with trio.move_on_after(1.0) as scope:
+        async with open_runtime(settings, transport=provider.transport) as runtime:
+            await runtime.call(REQUEST)
+
+    assert scope.cancelled_caught
+    assert trio.current_time() == 1.0
+    assert provider.statistics().in_flight == 0
