@@ -33,7 +33,7 @@ class ReaderReport:
     Args:
         attempts: provider calls made.
         model_used: the model that gave the last answer, or None when none did.
-        fell_back: whether that model is another than the one asked for first.
+        fell_back: whether any answer came from another model than the one asked first.
         sections: how many sections the script was read in.
         restarts: how often the reader's actor was started again.
         input_tokens: counted input tokens over all calls.

@@ -24,7 +24,7 @@ class Totals:
         output_tokens: output tokens.
         restarts: how often readers were started again.
         models: the models that gave last answers, each once, in the order of the readers.
-        fell_back: readers whose last answer came from another model than the preferred one.
+        fell_back: readers of whom any answer came from another model than the preferred one.
     """
 
     attempts: int

@@ -18,7 +18,6 @@ from actors.coverage.record import Coverage
 from actors.coverage.screenplay import Screenplay
 from actors.endpoint import Endpoint
 from actors.errors import (
-    ActorStopped,
     CallFailed,
     InputError,
     Interrupted,
@@ -30,6 +29,8 @@ from actors.errors import (
 from actors.kernel import Ref
 from actors.progress import Mishap, Observer, Progress, State
 from actors.reader import Event, Finished, Reader
+from supervisors.events import ChildCrashed, ChildRestarting, LifecycleEvent
+from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis, Incident, ReaderFailure, ReaderReport
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
@@ -58,6 +59,7 @@ class _Desk:
     started_at: float | None = None
     ended_at: float | None = None
     restarts: int = 0
+    cause: str = ""
     before: Progress | None = None
     fell_back: bool = False
     coverage: Coverage | None = None
@@ -84,12 +86,22 @@ class _Desk:
         """Show a state the reader cannot tell of itself."""
         self.show(attrs.evolve(self.last, state=state, detail=detail, at=trio.current_time()))
 
-    def crashed(self, cause: str) -> None:
-        """Enter a crash that its supervisor answers with a restart; what was spent until then stays counted."""
-        self.restarts += 1
+    def carry(self) -> None:
+        """Keep what a try that crashed has spent: the next one counts from nothing."""
         self.before = self.last
-        self.mishaps.append(Mishap(self.name, f"reader crashed ({cause})", "restarted", trio.current_time()))
-        self.move_to("restarting", f"crashed: {cause}")
+
+    def hear(self, event: LifecycleEvent) -> None:
+        """Enter what the reader's supervisor tells: a crash, and the restart it answers it with, if it does."""
+        match event:
+            case ChildCrashed(error=cause):
+                self.cause = cause
+            case ChildRestarting():
+                self.restarts += 1
+                what = f"reader crashed ({self.cause})"
+                self.mishaps.append(Mishap(self.name, what, "restarted", trio.current_time()))
+                self.move_to("restarting", f"crashed: {self.cause}")
+            case _:
+                pass
 
     def failed(self, kind: str, text: str) -> None:
         """Enter the end without a result."""
@@ -146,9 +158,13 @@ class Readings:
     async def run(self, names: Sequence[str]) -> Analysis:
         """Have every reader of `names` read, and return what they bring home, in that order.
 
+        A name that stands there twice reads once.
+
         Raises:
-            InputError: a reader is unknown; nothing was read.
+            InputError: a reader is unknown, or there is none; nothing was read.
         """
+        if not names:
+            raise InputError("readers must hold at least 1 name, got none")
         personas = {name: persona_named(name) for name in names}
         began = trio.current_time()
         desks = {
@@ -178,10 +194,18 @@ class Readings:
             restart="transient",
         )
         try:
-            async with open_supervisor(name=f"desk of {persona.name}", seed=self.seed) as tree:
+            async with open_supervisor(
+                name=f"desk of {persona.name}",
+                intensity=Intensity(supervision.restarts, supervision.period),  # it has one child: one budget
+                seed=self.seed,
+                on_event=desk.hear,
+            ) as tree:
                 await self._listen(await tree.start_child(spec), desk)
-        except (RestartsExhausted, StartFailed, ActorStopped) as error:
-            desk.failed("crashed too often", str(error))
+        except RestartsExhausted as error:
+            spent = f"supervision.restarts {error.restarts} in {error.period:g} s are spent"
+            desk.failed("crashed too often", f"the last crash was a {desk.cause}, and {spent}")
+        except StartFailed as error:
+            desk.failed("did not start", str(error))
         except (CallFailed, Rejected) as error:
             desk.failed(phrase(error), _told(error))
         except InputError as error:
@@ -195,8 +219,8 @@ class Readings:
                 async with reader.stream(Reader.read(self.screenplay)) as events:
                     async for event in events:
                         desk.take(event)
-            except Interrupted as error:
-                desk.crashed(type(error.__cause__ or error).__name__)
+            except Interrupted:
+                desk.carry()  # whether it starts again is its supervisor's to say
             else:
                 return
 
