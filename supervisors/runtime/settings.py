@@ -53,6 +53,8 @@ CONCURRENCY = 2
 """Readers at work at once. With the default limits two long scripts fill the input tokens of a window."""
 SECTION_TOKENS = 12_000
 """Input tokens of one section: two fit one window, and a judgement stays close to its scenes."""
+LEAST_SECTION_TOKENS = 100
+"""The mark of a scene and a speech; below a tenth of that a script could not be cut at all."""
 DEADLINE = 3600.0
 """An hour: three readers of a long script need about 15 minutes at the default limits, the rest is spare."""
 
@@ -134,7 +136,7 @@ class ReaderSettings:
 
     names: tuple[str, ...] = names(READERS)
     concurrency: int = whole(CONCURRENCY, at_least=1)
-    section_tokens: int = whole(SECTION_TOKENS, at_least=1)
+    section_tokens: int = whole(SECTION_TOKENS, at_least=LEAST_SECTION_TOKENS)
     deadline: float = seconds(DEADLINE, above=0)
 
 
