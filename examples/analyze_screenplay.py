@@ -15,7 +15,7 @@ from actors.testing.reader_model import reader_model
 from actors.testing.run import run
 from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.runtime import open_runtime
-from supervisors.runtime.settings import ProviderSettings, Settings
+from supervisors.runtime.settings import Settings
 
 SCRIPT = Path(__file__).with_name("the_last_reel.fountain")
 
@@ -44,7 +44,7 @@ def show(analysis: Analysis) -> None:
 
 async def main() -> None:
     """Read the example script while the provider has its troubles."""
-    settings = Settings(provider=ProviderSettings(api_key="simulated"))
+    settings = Settings()
     provider = SimulatedProvider(
         models=tuple(ServedModel(model) for model in settings.provider.models), model=reader_model, seed=7
     )

@@ -16,7 +16,7 @@ from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetryS
 
 SETTINGS = Settings(
     provider=ProviderSettings(
-        api_key="simulated", models=("opus", "haiku"), max_tokens=200, attempt_timeout=20.0
+        models=("opus", "haiku"), max_tokens=200, attempt_timeout=20.0
     ),
     limits=LimitSettings(requests=6, max_wait=120.0),
     retry=RetrySettings(max_retries=3, initial=1.0, cap=8.0),
