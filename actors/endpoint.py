@@ -6,11 +6,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import attrs
+from structlog.typing import FilteringBoundLogger
 
 from actors.call import CallPath, place_call
+from actors.call_log import CallLog
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
 from actors.errors import CallFailed, Rejected
 from actors.kernel import Actor, Ref, op
+from actors.telemetry import silent_log
 from actors.wire.chat import ChatRequest
 
 
@@ -38,10 +41,12 @@ class Endpoint(Actor):
 
     Args:
         path: the chain of models and how they are called.
+        log: is told of every call, by its number; None for silence.
     """
 
-    def __init__(self, path: CallPath) -> None:
+    def __init__(self, path: CallPath, *, log: FilteringBoundLogger | None = None) -> None:
         self._path = path
+        self._log = silent_log() if log is None else log
         self._statistics = EndpointStatistics()
 
     @op(raises=(CallFailed, Rejected, TypeError, ValueError))
@@ -56,25 +61,34 @@ class Endpoint(Actor):
             TypeError, ValueError: `request` is none, or cannot be put into words of the provider.
         """
         self._count(calls=1)
-        async with aclosing(place_call(self._path, request)) as steps:
-            async for step in steps:
-                match step:
-                    case Calling():
-                        self._count(attempts=1)
-                    case Failed():
-                        self._count(failed_attempts=1)
-                    case PassedOver():
-                        self._count(passed_over=1)
-                    case Answered():
-                        self._count(answered=1)
-                    case _:
-                        pass
-                yield step
+        told = CallLog(self._log.bind(call=self._statistics.calls))
+        try:
+            async with aclosing(place_call(self._path, request)) as steps:
+                async for step in steps:
+                    self._book(step)
+                    told.take(step)
+                    yield step
+        except Exception as error:
+            told.given_up(error)
+            raise
 
     @op
     def statistics(self) -> EndpointStatistics:
         """Return the books."""
         return self._statistics
+
+    def _book(self, step: CallStep) -> None:
+        match step:
+            case Calling():
+                self._count(attempts=1)
+            case Failed():
+                self._count(failed_attempts=1)
+            case PassedOver():
+                self._count(passed_over=1)
+            case Answered():
+                self._count(answered=1)
+            case _:
+                pass
 
     def _count(self, **more: int) -> None:
         counts = {name: getattr(self._statistics, name) + count for name, count in more.items()}
