@@ -11,14 +11,19 @@ from typing import Protocol
 import attrs
 import click
 import trio
+from rich.console import Console
+from structlog.typing import FilteringBoundLogger
 
 from actors.coverage.fountain import load
 from actors.coverage.personas import persona_named
 from actors.coverage.screenplay import Screenplay
 from actors.errors import InputError
+from actors.kernel import Books, open_books
 from actors.progress import Observer
+from actors.telemetry import log_dead_letter
 from supervisors.cli.exit_status import ExitStatus
 from supervisors.cli.live import watch
+from supervisors.cli.log import open_log
 from supervisors.cli.output import console_on, prepare, write_whole
 from supervisors.cli.report import render_report
 from supervisors.cli.stopping import run_until_stopped
@@ -51,8 +56,9 @@ class RunAnalysis(Protocol):
         observer: Observer,
         trouble: bool = False,
         seed: int = 0,
+        log: FilteringBoundLogger | None = None,
     ) -> Awaitable[Analysis]:
-        """Analyse `screenplay`, telling `observer` of every step."""
+        """Analyse `screenplay`, telling `observer` of every step and `log` of what an operator wants to know."""
         ...
 
 
@@ -65,6 +71,7 @@ class AnalyzeOptions:
     settings: Path | None = None
     readers: tuple[str, ...] = ()
     out: Path | None = None
+    log: Path | None = None
     seed: int = 0
     trouble: bool = False
     is_quiet: bool = False
@@ -80,7 +87,7 @@ def analyze_file(
     as that may cost money.
 
     Raises:
-        InputError: the script cannot be worked on, or a reader is unknown.
+        InputError: the script cannot be worked on, a reader is unknown, or the log cannot be written.
         SettingsError: a setting is wrong.
         click.ClickException: the options contradict the settings, or the analysis cannot be written.
         Stopped: a signal came.
@@ -96,7 +103,17 @@ def analyze_file(
     screenplay = load(_content(options.file), str(options.file))
     if options.out and options.out != STANDARD_OUTPUT:
         prepare(options.out)
-    analysis = trio.run(_analysis, options, settings, screenplay, run_analysis or _runtime())
+    others = [path for path in (options.file, options.settings, options.out) if path]
+    with (
+        open_log(
+            options.log,
+            is_board_shown=_console(options).is_terminal and not options.is_quiet,
+            others=others,
+            is_debugging=environ.get("UNDERSTUDY_DEBUG") == "1",
+        ) as log,
+        open_books(Books(partial(log_dead_letter, log=log))),
+    ):
+        analysis = trio.run(_analysis, options, settings, screenplay, run_analysis or _runtime(), log)
     _deliver(analysis, options)
     return _EXIT[status_of(analysis)]
 
@@ -127,15 +144,29 @@ def _runtime() -> RunAnalysis:
 
 
 async def _analysis(
-    options: AnalyzeOptions, settings: Settings, screenplay: Screenplay, run_analysis: RunAnalysis
+    options: AnalyzeOptions,
+    settings: Settings,
+    screenplay: Screenplay,
+    run_analysis: RunAnalysis,
+    log: FilteringBoundLogger,
 ) -> Analysis:
-    console = console_on(sys.stderr, is_colourless=options.is_colourless)
+    console = _console(options)
     readers = settings.readers.names
     async with watch(console, title=screenplay.title, readers=readers, is_quiet=options.is_quiet) as observer:
         work = partial(
-            run_analysis, screenplay, settings, observer=observer, trouble=options.trouble, seed=options.seed
+            run_analysis,
+            screenplay,
+            settings,
+            observer=observer,
+            trouble=options.trouble,
+            seed=options.seed,
+            log=log,
         )
         return await run_until_stopped(work)
+
+
+def _console(options: AnalyzeOptions) -> Console:
+    return console_on(sys.stderr, is_colourless=options.is_colourless)
 
 
 def _deliver(analysis: Analysis, options: AnalyzeOptions) -> None:

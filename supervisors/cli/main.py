@@ -24,6 +24,7 @@ Examples:
   understudy analyze script.fountain
   understudy analyze script.fountain --trouble --seed 7
   understudy analyze script.fountain --reader maya --out out/maya.json
+  understudy analyze script.fountain --log out/run.jsonl
   ANTHROPIC_API_KEY=... understudy analyze script.fountain --provider anthropic
 
 \b
@@ -77,6 +78,13 @@ def understudy() -> None:
     metavar="PATH",
     help="Write the analysis as JSON to this file, whole or not at all; - prints it in place of the report.",
 )
+@click.option(
+    "--log",
+    type=Path,
+    metavar="FILE",
+    help="Append what happens as JSON lines to this file: calls, restarts, lost messages, and no texts or keys; "
+    "- writes them to standard error.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal simulated runs.")
 @click.option(
     "--trouble/--no-trouble",
@@ -95,6 +103,7 @@ def analyze(
     settings: Path | None,
     readers: tuple[str, ...],
     out: Path | None,
+    log: Path | None,
     seed: int,
     trouble: bool,
     quiet: bool,
@@ -113,6 +122,7 @@ def analyze(
         settings=settings,
         readers=readers,
         out=out,
+        log=log,
         seed=seed,
         trouble=trouble,
         is_quiet=quiet,

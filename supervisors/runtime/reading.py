@@ -32,6 +32,7 @@ from actors.reader import Event, Finished, Reader
 from supervisors.events import ChildCrashed, ChildRestarting, LifecycleEvent
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis, Incident, ReaderFailure, ReaderReport
+from supervisors.runtime.runtime_log import RuntimeLog
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import open_supervisor
@@ -146,6 +147,7 @@ class Readings:
         observer: is told of every change.
         make_reader: makes a reader actor.
         seed: decides the jitter of restarts.
+        log: is told of the analysis and of the readers' actors.
     """
 
     screenplay: Screenplay
@@ -154,6 +156,7 @@ class Readings:
     observer: Observer
     make_reader: MakeReader = reader_of
     seed: int = 0
+    log: RuntimeLog = attrs.field(factory=RuntimeLog)
 
     async def run(self, names: Sequence[str]) -> Analysis:
         """Have every reader of `names` read, and return what they bring home, in that order.
@@ -166,6 +169,7 @@ class Readings:
         if not names:
             raise InputError("readers must hold at least 1 name, got none")
         personas = {name: persona_named(name) for name in names}
+        self.log.analysis_started(self.screenplay, names)
         began = trio.current_time()
         desks = {
             name: _Desk(name, self.observer, Progress(name, "waiting", "its turn", at=began))
@@ -182,10 +186,17 @@ class Readings:
             async with trio.open_nursery() as nursery:
                 for _ in range(min(self.settings.readers.concurrency, len(desks))):
                     nursery.start_soon(work)
-        return self._bring_home(desks, began, trio.current_time())
+        analysis = self._bring_home(desks, began, trio.current_time())
+        self.log.analysis_finished(analysis)
+        return analysis
 
     async def _read(self, persona: Persona, desk: _Desk) -> None:
         desk.started_at = trio.current_time()
+
+        def hear(event: LifecycleEvent) -> None:
+            desk.hear(event)
+            self.log.on_event(event)
+
         supervision = self.settings.supervision
         spec = spec_of(
             supervision,
@@ -198,7 +209,7 @@ class Readings:
                 name=f"desk of {persona.name}",
                 intensity=Intensity(supervision.restarts, supervision.period),  # it has one child: one budget
                 seed=self.seed,
-                on_event=desk.hear,
+                on_event=hear,
             ) as tree:
                 await self._listen(await tree.start_child(spec), desk)
         except RestartsExhausted as error:

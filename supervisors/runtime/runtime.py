@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from functools import partial
 
 import attrs
+from structlog.typing import FilteringBoundLogger
 
 from actors.call import CallPath, Dialect, Line
 from actors.call_steps import Answered
@@ -24,6 +25,7 @@ from actors.limiter import Limiter
 from actors.policies.limits import Limits
 from actors.policies.retry import RetryPolicy
 from actors.progress import Observer, unobserved
+from actors.telemetry import silent_log
 from actors.transport import HttpxTransport
 from actors.transporter import CarriedBy, Transporter
 from actors.wire import anthropic
@@ -32,6 +34,7 @@ from actors.wire.http import Transport
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
+from supervisors.runtime.runtime_log import RuntimeLog
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import Tree, open_supervisor
@@ -49,12 +52,14 @@ class Runtime:
         tree: its supervisor, for looking inside.
         endpoint: where calls are placed.
         seed: decides all jitter.
+        log: is told of what happens.
     """
 
     settings: Settings
     tree: Tree
     endpoint: Ref[Endpoint]
     seed: int = 0
+    log: RuntimeLog = attrs.field(factory=RuntimeLog)
 
     async def call(self, request: ChatRequest) -> Answered:
         """Place one call along the chain of models; `request.model` is chosen by the chain.
@@ -87,13 +92,19 @@ class Runtime:
             InputError: a reader is unknown, or there is none.
         """
         names = self.settings.readers.names if readers is None else tuple(readers)
-        readings = Readings(screenplay, self.settings, self.endpoint, observer, make_reader, self.seed)
+        readings = Readings(
+            screenplay, self.settings, self.endpoint, observer, make_reader, self.seed, self.log
+        )
         return await readings.run(names)
 
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, *, transport: Transport | None = None, seed: int = 0
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    seed: int = 0,
+    log: FilteringBoundLogger | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Run the whole tree for the length of the block.
 
@@ -101,12 +112,16 @@ async def open_runtime(
         settings: limits, models, retries and the rest.
         transport: carries the exchanges instead of HTTP, for tests; it is not closed here.
         seed: decides all jitter.
+        log: is told of children, calls and analyses; None for silence. `actors.telemetry.log_lines` makes one.
     """
     supervision = settings.supervision
+    log = silent_log() if log is None else log
+    told = RuntimeLog(log)
     async with open_supervisor(
         name="runtime",
         intensity=Intensity(supervision.restarts * 3, supervision.period),
         seed=seed,
+        on_event=told.on_event,
     ) as tree:
         transporter = await tree.start_child(
             spec_of(settings.supervision, "transport", partial(Transporter, _opener(settings, transport)))
@@ -115,8 +130,9 @@ async def open_runtime(
             Line(model, await _start_limiter(tree, settings, model)) for model in settings.provider.models
         ]
         path = _path(settings, lines, CarriedBy(transporter), seed)
-        endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", partial(Endpoint, path)))
-        yield Runtime(settings, tree, endpoint, seed)
+        make_endpoint = partial(Endpoint, path, log=log)
+        endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", make_endpoint))
+        yield Runtime(settings, tree, endpoint, seed, told)
 
 
 def _opener(

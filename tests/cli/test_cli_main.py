@@ -15,6 +15,7 @@ import attrs
 import click
 import pytest
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from actors.coverage.record import Coverage, Evidence, Scores
 from actors.coverage.screenplay import Screenplay
@@ -58,6 +59,7 @@ class FakeRun:
         observer: Observer,
         trouble: bool = False,
         seed: int = 0,
+        log: FilteringBoundLogger | None = None,  # noqa: ARG002 - the log has tests of its own
     ) -> Analysis:
         self.calls.append((screenplay, settings, trouble, seed))
         observer(Progress("maya", "calling", at=trio.current_time()))
@@ -476,14 +478,14 @@ import trio
 from supervisors.cli.main import main
 from supervisors.runtime.analysis_result import Analysis, ReaderFailure
 
-async def hang(screenplay, settings, *, observer, trouble=False, seed=0):
+async def hang(screenplay, settings, *, observer, trouble=False, seed=0, log=None):
     try:
         print("started", file=sys.stderr, flush=True)
         await trio.sleep_forever()
     finally:
         print("cleaned up", file=sys.stderr, flush=True)
 
-async def stubborn(screenplay, settings, *, observer, trouble=False, seed=0):
+async def stubborn(screenplay, settings, *, observer, trouble=False, seed=0, log=None):
     print("started", file=sys.stderr, flush=True)
     try:
         await trio.sleep_forever()
@@ -492,7 +494,7 @@ async def stubborn(screenplay, settings, *, observer, trouble=False, seed=0):
         with trio.CancelScope(shield=True):
             await trio.sleep_forever()
 
-async def large(screenplay, settings, *, observer, trouble=False, seed=0):
+async def large(screenplay, settings, *, observer, trouble=False, seed=0, log=None):
     failures = {f"reader{n}": ReaderFailure("CallFailed", "no " * 200) for n in range(300)}
     return Analysis("T", 1, 1, {}, failures, {})
 
