@@ -168,7 +168,9 @@ async def _exchange(path: CallPath, encoded: HttpRequest, held: Held) -> ChatRep
     """Make one exchange and settle its reservation by what it used."""
     held.start()
     with trio.move_on_after(path.attempt_timeout):
-        reply = path.dialect.decode(await path.transport.send(encoded))
+        response = await path.transport.send(encoded)
+        held.sent(response.sent_at)
+        reply = path.dialect.decode(response)
         held.report(input_tokens=reply.counts.counted_input_tokens, output_tokens=reply.counts.output_tokens)
         return reply
     raise TransportFailed(f"no answer within attempt_timeout {path.attempt_timeout:g} s", kind="timeout")

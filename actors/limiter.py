@@ -95,8 +95,8 @@ class Limiter(Actor):
         self._ledger.cancel(grant.reservation, self.now(), charged=False)
 
     @op(raises=(Rejected, TypeError, ValueError), undo=_hand_back)
-    def acquire(self, usage: Usage, deadline: float = math.inf) -> Deferred[Grant]:
-        """Reserve `usage`, waiting in line until `deadline` on the Trio clock.
+    def acquire(self, usage: Usage, deadline: float = math.inf, *, waits: bool = True) -> Deferred[Grant]:
+        """Reserve `usage`, waiting in line until `deadline` on the Trio clock, or, unless it `waits`, not at all.
 
         Whoever gets a grant settles it: by `report` when the call was answered, by `cancel` when it was not.
         `reservation.reserve` sees to that.
@@ -111,7 +111,8 @@ class Limiter(Actor):
             raise TypeError(f"usage must be a Usage, got {type(usage).__name__}")
         if self._parked:
             self._advance()  # whoever is due ends first, so that the line is no longer than it is
-        decision = self._queue.request(usage, self.now(), deadline)
+        now = self.now()
+        decision = self._queue.request(usage, now, deadline if waits else now)
         if isinstance(decision, Granted):
             deferred: Deferred[Grant] = Deferred()
             deferred.set(self._grant(decision))

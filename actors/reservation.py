@@ -44,22 +44,28 @@ class Held:
     Attributes:
         grant: the grant.
         confirms: whether its block calls `start`; without that the request may be out at any time.
-        started_at: instant at which the request went out, or None where that is not known.
+        started_at: instant at which the request went out on an open connection, or None where that is not known.
     """
 
     grant: Grant
     confirms: bool = False
     started_at: float | None = None
+    _has_started: bool = False
     _outcome: Message[Limiter, None] | None = None
 
     def start(self) -> None:
-        """Note that the request goes out now."""
-        self.started_at = trio.current_time()
+        """Note that the request goes out now, on a connection that is open."""
+        self.sent(trio.current_time())
+
+    def sent(self, at: float | None) -> None:
+        """Note when the request went out; None where that is unknown: then it counts as sent when it is answered."""
+        self._has_started = True
+        self.started_at = at
 
     @property
     def may_be_out(self) -> bool:
         """Whether the provider may have seen the request."""
-        return self.started_at is not None or not self.confirms
+        return self._has_started or not self.confirms
 
     def report(self, *, input_tokens: int | None, output_tokens: int | None) -> None:
         """Note what the answered call used; None where that is unknown.
@@ -106,7 +112,7 @@ async def reserve(
     Args:
         limiter: the limiter.
         usage: one request, its input tokens and an upper estimate of its output tokens.
-        max_wait: seconds to wait for capacity; the ambient deadline counts too.
+        max_wait: seconds to wait for capacity, 0 to take what is free now or nothing; the ambient deadline counts too.
         confirms: the block calls `held.start()` right before it sends; what ends before that is refunded. Otherwise
             the request counts as sent when it is answered, which is never too early.
 
@@ -118,7 +124,8 @@ async def reserve(
     if not max_wait >= 0:
         raise ValueError(f"max_wait must be >= 0, got {max_wait}")
     deadline = min(trio.current_time() + max_wait, trio.current_effective_deadline())
-    held = Held(await _acquire(limiter, usage, deadline), confirms)
+    message = Limiter.acquire(usage, deadline, waits=max_wait > 0)
+    held = Held(await _acquire(limiter, message, deadline), confirms)
     error: BaseException | None = None
     try:
         yield held
@@ -131,7 +138,7 @@ async def reserve(
         del error
 
 
-async def _acquire(limiter: Ref[Limiter], usage: Usage, deadline: float) -> Grant:
+async def _acquire(limiter: Ref[Limiter], message: Message[Limiter, Grant], deadline: float) -> Grant:
     """Ask for a grant, and once more when the limiter crashes meanwhile: what it had promised died with it.
 
     Only once more, since this very request may be what it crashed of.
@@ -140,7 +147,7 @@ async def _acquire(limiter: Ref[Limiter], usage: Usage, deadline: float) -> Gran
     with trio.move_on_at(deadline + ANSWER_GRACE):
         for _ in range(2):
             try:
-                return await limiter.ask(Limiter.acquire(usage, deadline))
+                return await limiter.ask(message)
             except Interrupted as error:
                 crash = error
             except AskCycle:

@@ -91,6 +91,10 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
 _KNOWN: tuple[type[Exception], ...] = tuple(error for error, _ in _FAULTS)
 
 
+_GOES_OUT = "send_request_headers.started"
+"""The event httpcore names when the connection is open and the request begins to leave, after its protocol's name."""
+
+
 @attrs.define(eq=False)
 class HttpxTransport:
     """One shared HTTP client: a telephone exchange whose lines stay up between calls.
@@ -169,11 +173,22 @@ class HttpxTransport:
         raise _failure(request, worst, type(cause).__name__) from (None if is_quoting else cause)
 
     async def _exchange(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
+        sent_at: float | None = None
+
+        async def note(event: str, _facts: object) -> None:
+            nonlocal sent_at
+            if event.endswith(_GOES_OUT):
+                sent_at = trio.current_time()
+
         async with client.stream(
-            request.method, _address(request.url), headers=dict(request.headers), content=request.body
+            request.method,
+            _address(request.url),
+            headers=dict(request.headers),
+            content=request.body,
+            extensions={"trace": note},
         ) as response:
             body = await self._body(request, response)
-        return HttpResponse(response.status_code, dict(response.headers.items()), body)
+        return HttpResponse(response.status_code, dict(response.headers.items()), body, sent_at)
 
     async def _body(self, request: HttpRequest, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity").strip().lower() != "identity":

@@ -233,9 +233,12 @@ async def test_a_scope_that_is_over_takes_nothing() -> None:
 
 async def test_no_time_to_wait_takes_what_is_free_at_once_and_nothing_else() -> None:
     async with open_actor(make_one) as limiter:
-        with pytest.raises(WaitTooLong):
-            async with reserve(limiter, CALL, max_wait=0):
-                pytest.fail("a deadline that is now wins")
+        async with reserve(limiter, CALL, max_wait=0) as held:
+            assert held.grant.waited == 0
+            with pytest.raises(WaitTooLong):
+                async with reserve(limiter, CALL, max_wait=0):
+                    pytest.fail("there was no room")
+            held.cancel(charged=False)
 
         await assert_settled(limiter, NOTHING)
 

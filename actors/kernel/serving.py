@@ -30,6 +30,11 @@ from actors.kernel.reply import Deferred
 class Host(Protocol):
     """What serving needs of the incarnation around it."""
 
+    @property
+    def error(self) -> Exception | None:
+        """What has gone wrong in it so far."""
+        ...
+
     def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
         """Run an op as a child task."""
         ...
@@ -232,7 +237,7 @@ class Server:
 
     def _crashed(self, envelope: Envelope, error: BaseException) -> None:
         """Settle an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
-        endings.interrupted(envelope, error if isinstance(error, Exception) else None)
+        endings.interrupted(envelope, error if isinstance(error, Exception) else self.host.error)
         if not isinstance(error, Exception):
             raise error
         self.host.crash(error)

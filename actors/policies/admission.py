@@ -14,7 +14,7 @@ Every ticket comes to exactly one of these ends, and it comes to it in one call.
 never passes those who wait, however small it is. One large call at the head holds everybody up for a while;
 that is the price for the promise that it goes next, and that nobody starves.
 
-**The deadline wins.** A ticket whose deadline is now or past never proceeds, even if capacity comes at the
+**The deadline wins.** A waiting ticket whose deadline is now or past never proceeds, even if capacity comes at the
 same instant: `advance` times out before it grants. The asker has stopped waiting at that instant, and a grant
 to nobody is a leak.
 
@@ -101,7 +101,8 @@ class AdmissionQueue:
         Args:
             usage: what to reserve.
             now: the present.
-            deadline: the instant at which the asker stops waiting; infinity to wait for any time.
+            deadline: the instant at which the asker stops waiting; infinity to wait for any time, `now` not to
+                wait at all: what is free this instant is granted.
 
         Raises:
             NeverFits: more than a limit.
@@ -113,12 +114,11 @@ class AdmissionQueue:
             ValueError: `deadline` is not-a-number, or `now` goes back or is not finite.
         """
         check_number("deadline", deadline)
-        possible_at = self.ledger.earliest_if_refunded(usage, now)
-        self._refuse_the_impossible(usage, deadline, possible_at)
-        if not self._line:
+        if not self._line and deadline >= now:
             reserved = self.ledger.reserve(usage, now)
             if not isinstance(reserved, Shortfall):
                 return self._grant(self._next_ticket(), reserved, usage, waited=0.0)
+        self._refuse_the_impossible(usage, deadline, self.ledger.earliest_if_refunded(usage, now))
         if len(self._line) >= self.max_waiting:
             self._refuse_for_want_of_room(usage, now)
         waiting = Waiting(self._next_ticket(), usage, since=now, deadline=deadline)

@@ -20,11 +20,17 @@ class HttpRequest:
 
 @attrs.frozen
 class HttpResponse:
-    """A complete response: header names are lower case, the body is whole."""
+    """A complete response: header names are lower case, the body is whole.
+
+    Args:
+        sent_at: instant on the Trio clock at which its request went out on an open connection, or None where the
+            transport cannot tell.
+    """
 
     status: int
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
+    sent_at: float | None = None
 
 
 class Transport(Protocol):

@@ -191,8 +191,16 @@ def test_what_a_refund_could_still_save_is_not_refused() -> None:
     assert queue.advance(now=1.5) == (Granted(Ticket(2), ReservationId(2), ONE, waited=0.5),)
 
 
-@pytest.mark.parametrize("deadline", [5.0, 4.0, -math.inf])
-def test_a_deadline_that_has_come_is_refused_even_if_there_is_room(deadline: float) -> None:
+def test_a_deadline_of_now_takes_what_is_free_and_waits_for_nothing() -> None:
+    queue = make_queue()
+
+    assert isinstance(queue.request(ONE, now=5.0, deadline=5.0), Granted)
+    with pytest.raises(WaitTooLong):
+        queue.request(ONE, now=5.0, deadline=5.0)
+
+
+@pytest.mark.parametrize("deadline", [4.999, -math.inf])
+def test_a_deadline_that_has_passed_is_refused_even_if_there_is_room(deadline: float) -> None:
     queue = make_queue()
 
     with pytest.raises(WaitTooLong) as caught:

@@ -36,13 +36,14 @@ class InProcessTransport:
             TransportFailed: "connect" for a refused connection, "reset" for a broken one, "protocol" for an
                 answer that was cut off, "timeout" for one that did not come.
         """
-        exchange = self._core.arrive(request, trio.current_time())
+        sent_at = trio.current_time()
+        exchange = self._core.arrive(request, sent_at)
         try:
             with trio.move_on_after(self.read_timeout) as patience:
                 await trio.sleep(exchange.after)
             if patience.cancelled_caught:
                 raise TransportFailed(f"no answer within {self.read_timeout:g} s", kind="timeout")
-            return self._received(exchange)
+            return attrs.evolve(self._received(exchange), sent_at=sent_at)
         finally:
             self._core.abandon(exchange, trio.current_time())
 
