@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.call import CallPath, place_call
 from actors.call_log import CallLog
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
-from actors.errors import CallFailed, Rejected
+from actors.errors import ActorStopped, CallFailed, Interrupted, Rejected
 from actors.kernel import Actor, Ref, op
 from actors.telemetry import silent_log
 from actors.wire.chat import ChatRequest
@@ -102,8 +102,32 @@ async def answer(endpoint: Ref[Endpoint], request: ChatRequest) -> Answered:
         CallFailed: no model answered.
         Rejected: there was no capacity in time.
     """
-    async with endpoint.stream(Endpoint.call(request)) as steps:
+    async with aclosing(steps_of(endpoint, request)) as steps:
         async for step in steps:
             if isinstance(step, Answered):
                 return step
     raise RuntimeError("a call ended without an answer and without an error")
+
+
+async def steps_of(endpoint: Ref[Endpoint], request: ChatRequest) -> AsyncGenerator[CallStep]:
+    """Call through `endpoint` and yield the steps, from the start once more if the endpoint crashes meanwhile.
+
+    Only once more, since this very request may be what it crashed of.
+
+    Raises:
+        CallFailed: no model answered, or the endpoint crashed twice.
+        Rejected: there was no capacity in time, or the endpoint has ended.
+    """
+    crash: Interrupted | None = None
+    for _ in range(2):
+        try:
+            async with endpoint.stream(Endpoint.call(request)) as steps:
+                async for step in steps:
+                    yield step
+        except Interrupted as error:
+            crash = error
+        except ActorStopped as error:
+            raise Rejected(f"endpoint {endpoint.name!r} has ended") from error
+        else:
+            return
+    raise CallFailed(f"endpoint {endpoint.name!r} crashed twice in mid-call", retryable=True) from crash

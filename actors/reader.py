@@ -18,7 +18,7 @@ from actors.coverage.personas import Persona, repair_prompt, section_prompt, sys
 from actors.coverage.record import Coverage, parse_coverage
 from actors.coverage.screenplay import Screenplay
 from actors.coverage.sections import Section, split_sections
-from actors.endpoint import Endpoint
+from actors.endpoint import Endpoint, steps_of
 from actors.errors import CallFailed, InputError, Rejected, ReplyInvalid
 from actors.kernel import Actor, Ref, op
 from actors.progress import Mishap, Progress, State
@@ -142,7 +142,7 @@ class Reader(Actor):
     ) -> AsyncGenerator[Progress | Mishap | ChatReply]:
         """Place one call and tell of its steps; the last item is the reply."""
         request = ChatRequest("", messages, system=system_prompt(self.persona), max_tokens=self._max_tokens)
-        async with self._endpoint.stream(Endpoint.call(request)) as steps:
+        async with aclosing(steps_of(self._endpoint, request)) as steps:
             async for step in steps:
                 for event in reading.take(step):
                     yield event

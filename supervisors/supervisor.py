@@ -32,7 +32,7 @@ from actors.errors import (
 )
 from actors.kernel.actor import Actor
 from actors.kernel.fates import current_books
-from actors.kernel.op import op
+from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff

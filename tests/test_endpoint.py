@@ -27,6 +27,7 @@ from cast_setup import (
 
 from actors.call import CallPath, Line, estimated_usage
 from actors.call_steps import (
+    Answered,
     CallStep,
     Waiting,
     phrase,
@@ -211,6 +212,47 @@ async def test_a_transport_or_limiter_that_has_ended_is_a_failed_call() -> None:
                 with pytest.raises(error):
                     await answer(endpoint, a_request())
         await assert_settled(good.lines[0].limiter, NOTHING)
+
+
+class Brittle(Endpoint):
+    """An endpoint that can be made to crash."""
+
+    @op
+    def crash(self) -> None:
+        raise KeyError("crash")
+
+
+@pytest.mark.parametrize(("crashes", "attempts"), [(1, 2), (2, None)])
+async def test_a_call_goes_on_over_one_crash_of_the_endpoint_and_no_more(
+    crashes: int, attempts: int | None
+) -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_restarting(partial(Brittle, path), "endpoint") as endpoint:
+        outcomes: list[Answered | CallFailed] = []
+
+        async def call() -> None:
+            try:
+                outcomes.append(await answer(endpoint, a_request()))
+            except CallFailed as error:
+                outcomes.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)
+            for _ in range(crashes):
+                await trio.sleep(1)
+                await endpoint.tell(Brittle.crash())
+
+        if attempts is None:
+            assert str(outcomes[0]) == "endpoint 'endpoint' crashed twice in mid-call"
+        else:
+            assert isinstance(outcomes[0], Answered)
+        assert len(provider.log) == 2
+
+
+async def test_an_endpoint_that_has_ended_rejects_the_call() -> None:
+    async with open_ended(Endpoint) as endpoint:  # type: ignore[arg-type]  # it is never made
+        with pytest.raises(Rejected, match=r"^endpoint 'ended' has ended$"):
+            await answer(endpoint, a_request())
 
 
 async def test_a_call_that_ends_without_an_answer_is_a_bug_that_is_told() -> None:

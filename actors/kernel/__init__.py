@@ -6,8 +6,8 @@ from actors.kernel.actor import Actor
 from actors.kernel.fates import Books, DeadLetter, Fate, FateCounts, current_books, open_books
 from actors.kernel.mailbox import Delivery, Overflow
 from actors.kernel.message import Message, StreamMessage
-from actors.kernel.op import op
 from actors.kernel.opening import open_actor
+from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from actors.kernel.slot import ActorStatistics, Down, Exit, RunningOp

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar, TypeVarTuple, cast
 
 from actors.kernel.message import Message, OpSpec
-from actors.kernel.op import op_table
+from actors.kernel.ops import op_table
 from actors.kernel.ref import Ref
 from actors.kernel.slot import DEFAULT_GRACE, Down
 from actors.kernel.timers import Timer

@@ -85,12 +85,14 @@ def understudy() -> None:
     help="Append what happens as JSON lines to this file: calls, restarts, lost messages, and no texts or keys; "
     "- writes them to standard error.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal simulated runs.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seeds the simulated latency and all jitter."
+)
 @click.option(
     "--trouble/--no-trouble",
     default=False,
     show_default=True,
-    help="Let the simulated provider have a bad evening: overloads, limits, broken answers, crashes.",
+    help="Have a bad evening: an overload at first and a lasting one, an answer cut off, a reader that crashes.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress, only the report.")
 @click.option("--no-color", is_flag=True, help="Use no colours; NO_COLOR in the environment says the same.")

@@ -56,12 +56,12 @@ SECTION_TOKENS = 12_000
 LEAST_SECTION_TOKENS = 100
 """The mark of a scene and a speech; below a tenth of that a script could not be cut at all."""
 DEADLINE = 3600.0
-"""An hour: three readers of a long script need about 15 minutes at the default limits, the rest is spare."""
+"""An hour: three readers of 30,000 words take about 5 minutes at the default limits, the rest is spare."""
 
 MAX_RETRIES = 5
-"""With full jitter up to 30 s this outlives the usual overload of half a minute."""
+"""Waits of at most 0.5, 1, 2, 4 and 8 s: a passing fault is outlived, a lasting one goes to the next model soon."""
 RETRY_INITIAL = 0.5
-"""The first mean wait, as the providers' own clients have it."""
+"""The bound of the first wait, as the providers' own clients have it; it doubles with each retry."""
 RETRY_CAP = 30.0
 """Longer guesses only add waiting; a server that wants more says so, and is obeyed."""
 MAX_ELAPSED = 300.0

@@ -26,11 +26,11 @@ from actors.testing.provider.http_server import serve
 from actors.testing.provider.in_process import InProcessTransport
 from actors.testing.provider.latency import INSTANT, Latency
 from actors.testing.provider.limits import MODES, Mode, ProviderLimits
-from actors.testing.provider.message_request import message_request
 from actors.testing.provider.pool import PeakUsage
 from actors.testing.provider.record import ProviderRecord, ProviderStatistics
 from actors.testing.provider.simulated import SimulatedProvider
 from actors.testing.provider.tokens import count_input_tokens, count_tokens, truncate
+from actors.testing.provider.valid_request import message_request
 
 __all__ = [
     "DEFAULT_MODELS",
