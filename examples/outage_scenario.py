@@ -15,9 +15,7 @@ from supervisors.runtime.runtime import Runtime, open_runtime
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings
 
 SETTINGS = Settings(
-    provider=ProviderSettings(
-        models=("opus", "haiku"), max_tokens=200, attempt_timeout=20.0
-    ),
+    provider=ProviderSettings(models=("opus", "haiku"), max_tokens=200, attempt_timeout=20.0),
     limits=LimitSettings(requests=6, max_wait=120.0),
     retry=RetrySettings(max_retries=3, initial=1.0, cap=8.0),
 )
