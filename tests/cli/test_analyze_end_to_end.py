@@ -121,7 +121,8 @@ def test_a_complete_run_leaves_a_report_a_file_and_its_progress_each_in_its_plac
     assert "The Sign\n1 scene, 13 words, 3 readers, " in ended.out
     assert "No fault was met on the way." in ended.out
     assert "calling" not in ended.out
-    assert [line.split()[2:4] for line in ended.err.splitlines()[:1]] == [["maya", "waiting"]]
+    reader, state = ended.err.splitlines()[0].split()[2:4]
+    assert (reader in {"maya", "colton"}, state) == (True, "waiting")  # two begin at once, in Trio's own order
     assert ended.err.count("  done") == 3
     assert (written["status"], list(written["results"])) == ("complete", ["maya", "colton", "devon"])
     assert written["totals"]["attempts"] == 3
