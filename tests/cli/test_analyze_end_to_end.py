@@ -122,7 +122,7 @@ def test_a_complete_run_leaves_a_report_a_file_and_its_progress_each_in_its_plac
     assert "No fault was met on the way." in ended.out
     assert "calling" not in ended.out
     reader, state = ended.err.splitlines()[0].split()[2:4]
-    assert (reader in {"maya", "colton", "devon"}, state) == (True, "waiting")  # who begins at once, begins in any order
+    assert (reader in {"maya", "colton", "devon"}, state) == (True, "waiting")  # all at once, in any order
     assert ended.err.count("  done") == 3
     assert (written["status"], list(written["results"])) == ("complete", ["maya", "colton", "devon"])
     assert written["totals"]["attempts"] == 3
