@@ -30,7 +30,7 @@ from supervisors.cli.stopping import run_until_stopped
 from supervisors.runtime.analysis_json import to_bytes
 from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.analysis_totals import Status, status_of
-from supervisors.runtime.settings import Settings
+from supervisors.runtime.settings import Settings, check_sections_fit
 from supervisors.runtime.settings_origins import Given
 
 LARGEST_SCRIPT = 16 * 1024 * 1024
@@ -94,6 +94,7 @@ def analyze_file(
         ExceptionGroup: the analysis failed as a whole.
     """
     settings = Settings.load(options.settings, environ, _overrides(options))
+    check_sections_fit(settings)
     if options.trouble and settings.provider.name != "simulated":
         raise click.UsageError(
             "--trouble is for the simulated provider", ctx=click.get_current_context(silent=True)

@@ -33,7 +33,7 @@ from supervisors.events import ChildCrashed, ChildRestarting, LifecycleEvent
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis, Incident, ReaderFailure, ReaderReport
 from supervisors.runtime.runtime_log import RuntimeLog
-from supervisors.runtime.settings import Settings
+from supervisors.runtime.settings import Settings, check_sections_fit
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import open_supervisor
 
@@ -165,7 +165,9 @@ class Readings:
 
         Raises:
             InputError: a reader is unknown, or there is none; nothing was read.
+            SettingsError: a section would not fit the limits; nothing was read.
         """
+        check_sections_fit(self.settings)
         if not names:
             raise InputError("readers must hold at least 1 name, got none")
         personas = {name: persona_named(name) for name in names}

@@ -17,6 +17,7 @@ from typing import Literal
 
 import attrs
 
+from actors.errors import SettingsError
 from supervisors.runtime.setting_fields import names, one_of, seconds, secret, shown, web_address, whole
 from supervisors.runtime.settings_origins import Given, from_environment, from_file
 from supervisors.runtime.settings_structure import Contradiction, ContradictionError, known_keys, structure
@@ -55,6 +56,8 @@ SECTION_TOKENS = 12_000
 """Input tokens of one section: two fit one window, and a judgement stays close to its scenes."""
 LEAST_SECTION_TOKENS = 100
 """The mark of a scene and a speech; below a tenth of that a script could not be cut at all."""
+PROMPT_TOKENS = 2000
+"""Input tokens around a section, by estimate: persona and form take 900, a list of faults as much again."""
 DEADLINE = 3600.0
 """An hour: three readers of 30,000 words take about 5 minutes at the default limits, the rest is spare."""
 
@@ -234,3 +237,25 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
     for (key, bound), (value, most) in ordered.items():
         if value > most:
             yield Contradiction((key, bound), f"{key} must be <= {bound} ({shown(most)}), got {shown(value)}")
+
+
+def check_sections_fit(settings: Settings) -> None:
+    """Check that a section, asked about once more with its first answer, fits the input tokens of a window.
+
+    Otherwise a reading could fail in the middle, after money was spent.
+
+    Raises:
+        SettingsError: it does not fit.
+    """
+    section, answer, limit = (
+        settings.readers.section_tokens,
+        settings.provider.max_tokens,
+        settings.limits.input_tokens,
+    )
+    if section + answer + PROMPT_TOKENS > limit:
+        most = limit - answer - PROMPT_TOKENS
+        text = (
+            f"readers.section_tokens must be <= {most} to be asked about, with provider.max_tokens {answer} of an"
+            f" answer and {PROMPT_TOKENS} of instructions, within limits.input_tokens {limit}, got {section}"
+        )
+        raise SettingsError((text,))

@@ -21,6 +21,7 @@ from supervisors.runtime.settings import (
     RetrySettings,
     Settings,
     SupervisionSettings,
+    check_sections_fit,
 )
 from supervisors.runtime.settings_origins import Given
 from supervisors.runtime.settings_structure import ContradictionError, known_keys, structure
@@ -489,3 +490,18 @@ def test_any_text_in_a_file_gives_settings_or_one_error_of_lines(
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
 
     assert outcome_of(lambda: Settings.load(path, {}))
+
+
+def test_a_section_must_leave_room_for_what_is_asked_about_it() -> None:
+    def settings(section: int) -> Settings:
+        return Settings(
+            readers=ReaderSettings(section_tokens=section), limits=LimitSettings(input_tokens=10_000)
+        )
+
+    check_sections_fit(settings(6976))
+    with pytest.raises(SettingsError) as caught:
+        check_sections_fit(settings(6977))
+    assert str(caught.value) == (
+        "readers.section_tokens must be <= 6976 to be asked about, with provider.max_tokens 1024 of an answer"
+        " and 2000 of instructions, within limits.input_tokens 10000, got 6977"
+    )
