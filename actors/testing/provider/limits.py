@@ -103,11 +103,10 @@ class TokenBucket:
     _full_at: float = attrs.field(default=-math.inf, init=False)
 
     def fits_at(self, now: float, amount: int) -> float:
-        """Return the first instant at which the bucket holds `amount`."""
+        """Return the first instant at which the bucket lets `amount` in: what it forgives is taken off already."""
         if amount > self.limit:
             return math.inf
-        holds_it_at = self._full_at + self._refill(amount) - PERIOD
-        return holds_it_at if holds_it_at > now + _ROUNDING else now
+        return max(now, self._full_at + self._refill(amount) - PERIOD - _ROUNDING)
 
     def charge(self, now: float, amount: int) -> None:
         """Take `amount` out, into debt if need be."""

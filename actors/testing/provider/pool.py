@@ -127,6 +127,8 @@ class Pool:
     def _seconds_until(self, now: float, fits_at: float) -> int:
         if math.isinf(fits_at):
             fits_at = max(self.full_at(now, dimension) for dimension in DIMENSIONS)
-        seconds = max(1, math.ceil(fits_at - now))
-        # A difference of two floats may be a hair short: whoever waits as told must never be too early.
-        return seconds if now + seconds >= fits_at else seconds + 1
+        # A difference of two floats may be a hair off: whoever waits as told must never be too early.
+        seconds = max(1, math.floor(fits_at - now))
+        while now + seconds < fits_at:
+            seconds += 1
+        return seconds

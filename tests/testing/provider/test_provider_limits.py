@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.testing.provider.limits import (
@@ -117,6 +117,8 @@ def test_no_window_of_a_minute_holds_more_than_the_limit(limits: ProviderLimits,
     )
 
 
+# Here 102 s are a hair too short in floats, and the bucket forgives a hair.
+@example("token_bucket", ProviderLimits(2, 1, 21), [Step(0, 0, 26), Step(18, 0, 36)], 0)
 @given(modes, small_limits, steps, st.integers(0, 60))
 def test_who_waits_as_told_is_let_in_and_who_comes_a_second_early_is_not(
     mode: Mode, limits: ProviderLimits, steps: list[Step], input_tokens: int
