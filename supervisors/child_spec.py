@@ -1,7 +1,8 @@
 """What a supervisor must know of a child before it starts: the spec, a frozen value.
 
 A spec is a job advertisement: it says how to fill the role and what happens when it falls vacant. It is not the
-child, and one spec can be used in many trees.
+child, and one spec can be used in many trees. It leans on the kernel for its types (actor, mailbox) and on
+its neighbours for theirs; it decides nothing, and calls nothing that does.
 """
 
 from __future__ import annotations

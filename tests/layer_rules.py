@@ -1,7 +1,9 @@
 """Who may import what: the house's floors as data, and the reading of source that checks them.
 
 Arrows point down only: errors <- policies <- wire <- coverage, and errors <- kernel; the cast stands on all of
-these, `supervisors` on `actors`. Imports under `TYPE_CHECKING` and inside functions count like any other.
+these, `supervisors` on `actors`. The simulated provider is pure but for its doors, and judges by limits of its own: a
+mistake that it shared with the client's policies it could not catch. Imports under `TYPE_CHECKING` and inside functions
+count like any other.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import attrs
 
 @attrs.frozen
 class Room:
-    """What the modules of one package may import, besides the standard library.
+    """What the modules of one package, or one module, may import besides the standard library.
 
     Attributes:
         name: the package or module.
@@ -45,6 +47,32 @@ class Source:
     uses: tuple[tuple[str, int], ...]
 
 
+PROVIDER = "actors.testing.provider"
+
+PROVIDER_DOORS = ("", "connection", "http_server", "in_process", "simulated")
+"""The modules of the simulated provider that know of Trio or of sockets, and the face that shows them."""
+
+PROVIDER_CORE = (
+    "bodies",
+    "catalogue",
+    "core",
+    "exchange",
+    "faults",
+    "json_values",
+    "kitchen",
+    "latency",
+    "limits",
+    "pool",
+    "question",
+    "rate_headers",
+    "record",
+    "rolling_sum",
+    "script",
+    "tokens",
+    "valid_request",
+)
+"""The others: they judge requests and keep the books, and instants and dice come to them as arguments."""
+
 ROOMS = (
     Room("actors.errors", inside=(), outside=()),
     Room("actors.policies", inside=("actors.errors", "actors.policies")),
@@ -56,11 +84,32 @@ ROOMS = (
         outside=("attrs", "trio", "outcome"),
         is_pure=False,
     ),
+    *(
+        Room(
+            f"{PROVIDER}.{module}",
+            inside=("actors.wire", *(f"{PROVIDER}.{each}" for each in PROVIDER_CORE)),
+        )
+        for module in PROVIDER_CORE
+    ),
     Room("supervisors.intensity", inside=("supervisors.intensity",)),
     Room("supervisors.backoff", inside=("supervisors.backoff",)),
     Room(
         "supervisors.restart",
         inside=("supervisors.intensity", "supervisors.backoff", "supervisors.restart"),
+    ),
+    # A spec says how a child is made, so it has the kernel's types; what decides and what acts are out of bounds.
+    Room(
+        "supervisors.child_spec",
+        inside=(
+            "actors.kernel.actor.Actor",
+            "actors.kernel.mailbox.DEFAULT_CAPACITY",
+            "actors.kernel.mailbox.Overflow",
+            "supervisors.backoff.Backoff",
+            "supervisors.child_spec",
+            "supervisors.intensity.Intensity",
+            "supervisors.restart.RESTART_TYPES",
+            "supervisors.restart.RestartType",
+        ),
     ),
 )
 

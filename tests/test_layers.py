@@ -7,14 +7,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from layer_rules import ROOMS, Source, cycle, read_source, read_tree, violations
+from layer_rules import (
+    PROVIDER,
+    PROVIDER_CORE,
+    PROVIDER_DOORS,
+    ROOMS,
+    Source,
+    cycle,
+    read_source,
+    read_tree,
+    violations,
+)
 
 ROOT = Path(__file__).parent.parent
 
 HEAVY = (
     "httpx",
     "httpcore",
-    "hypercorn",
+    "h11",
     "cattrs",
     "click",
     "rich",
@@ -43,11 +53,17 @@ def test_every_room_of_the_rules_exists(room: object, house: tuple[Source, ...])
     assert any(source.name == getattr(room, "name", None) for source in house)
 
 
+def test_every_module_of_the_simulated_provider_is_either_pure_or_a_door(house: tuple[Source, ...]) -> None:
+    found = [source.name.removeprefix(PROVIDER).lstrip(".") for source in house if PROVIDER in source.name]
+    assert sorted(found) == sorted([*PROVIDER_DOORS, *PROVIDER_CORE])
+
+
 def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
     generic = [f"supervisors.{path.stem}" for path in sorted((ROOT / "supervisors").glob("*.py"))]
     names = ["actors", "actors.kernel", *(name.removesuffix(".__init__") for name in generic)]
     program = f"import sys, {', '.join(names)}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  # our own program
     assert sorted(set(loaded.stdout.split()) & set(HEAVY)) == []
 
 
@@ -85,6 +101,29 @@ def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
             "actors.kernel.x",
             "import actors.policies.usage",
             "actors.kernel may not use actors.policies.usage",
+        ),
+        (f"{PROVIDER}.kitchen", "import trio", f"{PROVIDER}.kitchen may not use trio"),
+        (f"{PROVIDER}.core", "import time", f"{PROVIDER}.core may not use time"),
+        (
+            f"{PROVIDER}.pool",
+            "from actors.policies.ledger import SlidingWindowLedger",
+            f"{PROVIDER}.pool may not use actors.policies.ledger.SlidingWindowLedger",
+        ),
+        (
+            f"{PROVIDER}.core",
+            "from actors.testing.provider.in_process import InProcessTransport",
+            f"{PROVIDER}.core may not use {PROVIDER}.in_process.InProcessTransport",
+        ),
+        ("supervisors.child_spec", "import trio", "supervisors.child_spec may not use trio"),
+        (
+            "supervisors.child_spec",
+            "from supervisors.restart import RestartRecord",
+            "supervisors.child_spec may not use supervisors.restart.RestartRecord",
+        ),
+        (
+            "supervisors.child_spec",
+            "from actors.limiter import Limiter",
+            "supervisors.child_spec may not use actors.limiter.Limiter",
         ),
         ("actors.limiter", "import supervisors", "actors never imports supervisors"),
         ("actors.limiter", "import httpx as h", "httpx is for actors.transport alone"),
@@ -131,6 +170,11 @@ def test_a_planted_violation_is_seen(module: str, line: str, complaint: str) -> 
         ("actors.wire.x", "from datetime import UTC, datetime\ndatetime.fromtimestamp(0, UTC)"),
         ("actors.kernel.x", "import trio, outcome\ntrio.Event()"),
         ("actors.transport", "import httpx"),
+        (
+            f"{PROVIDER}.core",
+            "from actors.testing.provider.pool import Pool\nfrom actors.wire.http import HttpRequest",
+        ),
+        ("supervisors.child_spec", "from actors.kernel.actor import Actor"),
         ("supervisors.pool", "import trio\nfrom actors.kernel import Actor\ntrio.current_time()"),
     ],
 )

@@ -21,7 +21,7 @@ def inventory_of(*names: str) -> bytes:
     return b"# one\n# two\n# three\n# four\n" + zlib.compress(lines.encode())
 
 
-@pytest.mark.parametrize("face", ["actors", "actors.kernel", "supervisors"])
+@pytest.mark.parametrize("face", public_names.FACES)
 def test_the_public_names_are_sorted_and_stand_once(face: str) -> None:
     names = import_module(face).__all__
     assert names == sorted(set(names))

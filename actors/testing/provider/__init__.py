@@ -32,15 +32,15 @@ from actors.testing.provider.simulated import SimulatedProvider
 from actors.testing.provider.tokens import count_input_tokens, count_tokens, truncate
 from actors.testing.provider.valid_request import message_request
 
-__all__ = [
+__all__ = [  # noqa: RUF022  # sorted plainly like every other face, capitals by their letters
     "DEFAULT_MODELS",
     "EPOCH",
-    "INSTANT",
-    "MODES",
     "Exchange",
     "Fault",
+    "INSTANT",
     "InProcessTransport",
     "Latency",
+    "MODES",
     "Mode",
     "Model",
     "PeakUsage",
