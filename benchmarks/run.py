@@ -12,8 +12,17 @@ import kernel
 
 def main(prefixes: list[str]) -> int:
     """Print the figures; a missed aim is shown, not hidden, and does not fail the run."""
-    for figure in kernel.figures():
-        if not prefixes or figure.name.startswith(tuple(prefixes)):
+    wanted = {
+        name: measure for name, measure in kernel.FIGURES.items() if name.startswith(tuple(prefixes) or "")
+    }
+    if not wanted:
+        print(
+            f"no figure begins with {' or '.join(prefixes)}; there are {', '.join(kernel.FIGURES)}",
+            file=sys.stderr,
+        )
+        return 2
+    for measure in wanted.values():
+        for figure in measure():
             print(figure.line(), flush=True)
     return 0
 

@@ -97,7 +97,7 @@ class Child:
     exit: Exit = attrs.field(factory=lambda: Exit("cancelled"))
     settled: trio.Event = attrs.field(factory=trio.Event)
     over: trio.Event = attrs.field(factory=trio.Event)
-    _pause: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _pause: trio.CancelScope | None = None
     _is_cut: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -159,7 +159,8 @@ class Child:
     def cut_pause(self) -> None:
         """End the wait for the next incarnation, if it waits."""
         self._is_cut = True
-        self._pause.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
 
     async def halt(self) -> bool:
         """Stop it for good within its grace; return whether it has stopped.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import attrs
 
 ERRORS_KEPT = 20
@@ -19,14 +17,11 @@ class Failures:
     """
 
     restarts: int
-    _errors: deque[Exception] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._errors = deque(maxlen=min(self.restarts + 1, ERRORS_KEPT))
+    _errors: tuple[Exception, ...] = ()
 
     def add(self, error: Exception) -> None:
         """Keep an error."""
-        self._errors.append(error)
+        self._errors = (*self._errors, error)[-min(self.restarts + 1, ERRORS_KEPT) :]
 
     def as_cause(self, text: str) -> ExceptionGroup[Exception] | None:
         """Return the errors as a group, oldest first; None when no restart was due to an error."""

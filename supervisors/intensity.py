@@ -52,10 +52,13 @@ class RestartWindow:
     """
 
     intensity: Intensity
-    _instants: deque[float] = attrs.field(factory=deque[float], init=False)
+    # Of most children none ever restarts: an empty deque would be the largest thing in its record.
+    _instants: deque[float] | None = attrs.field(default=None, init=False)
 
     def count(self, now: float) -> int:
         """Return how many restarts the window that ends `now` holds. Amortized constant time."""
+        if self._instants is None:
+            return 0
         while self._instants and now - self._instants[0] >= self.intensity.period:
             self._instants.popleft()
         return len(self._instants)
@@ -74,4 +77,6 @@ class RestartWindow:
             raise ValueError(f"now must be >= {self._instants[-1]}, got {now}")
         if not self.has_room(now):
             raise ValueError(f"the window holds its {self.intensity.restarts} restarts already")
+        if self._instants is None:
+            self._instants = deque()
         self._instants.append(now)
