@@ -31,6 +31,10 @@ DEFAULT_MAX_TOKENS = 1024
 """Output tokens of one answer: a coverage record takes 400 to 700."""
 
 
+AT_ONCE = 0.05
+"""Seconds that nobody notices: a wait that short is told as none."""
+
+
 @attrs.frozen
 class Finished:
     """The reading is done.
@@ -173,12 +177,12 @@ class _Reading:
             case Calling():
                 self.attempts += 1
                 return [self.progress("calling", "the answer")]
-            case Failed(delay=None):
-                return []  # the next step, or the error itself, says what comes of it
             case Failed(error=error, delay=delay):
+                if delay is None:
+                    return []  # the next step, or the error itself, says what comes of it
                 return [
-                    self._mishap(phrase(error), f"asked again after {delay:.1f} s"),
-                    self.progress("backing_off", f"{phrase(error)}, again in {delay:.1f} s"),
+                    self._mishap(phrase(error), f"asked again {_after(delay)}"),
+                    self.progress("backing_off", f"{phrase(error)}, again {_in(delay)}"),
                 ]
             case PassedOver(model=model, next_model=following, error=error):
                 return [self._mishap(f"{model}: {phrase(error)}", f"asked {following} instead")]
@@ -205,3 +209,11 @@ class _Reading:
 
     def _mishap(self, what: str, survived_by: str) -> Mishap:
         return Mishap(self.reader, what, survived_by, self.now())
+
+
+def _after(delay: float) -> str:
+    return "at once" if delay < AT_ONCE else f"after {delay:.1f} s"
+
+
+def _in(delay: float) -> str:
+    return "at once" if delay < AT_ONCE else f"in {delay:.1f} s"

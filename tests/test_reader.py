@@ -255,12 +255,12 @@ async def test_a_retry_is_a_mishap_and_a_wait_that_is_shown() -> None:
     async with open_reader(provider) as reader:
         events = await events_of(reader, a_script())
 
-    assert mishaps(events) == [("overloaded (529)", "asked again after 0.0 s", 0.5)]
+    assert mishaps(events) == [("overloaded (529)", "asked again at once", 0.5)]
     assert states(events) == [
         "waiting", "calling", "backing_off", "waiting", "calling", "checking", "done",
     ]  # fmt: skip
     backing_off = next(e for e in events if isinstance(e, Progress) and e.state == "backing_off")
-    assert backing_off.detail == "overloaded (529), again in 0.0 s"
+    assert backing_off.detail == "overloaded (529), again at once"
 
 
 async def test_a_fallback_is_a_mishap_and_is_remembered_to_the_end() -> None:

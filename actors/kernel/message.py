@@ -20,17 +20,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import attrs
 
 from actors.kernel.redaction import outline
 
-A = TypeVar("A")
-P = ParamSpec("P")
-R = TypeVar("R")
-T = TypeVar("T")
-PlainT = TypeVar("PlainT")
 ActorT_contra = TypeVar("ActorT_contra", contravariant=True)
 ReplyT_co = TypeVar("ReplyT_co", covariant=True)
 ItemT_co = TypeVar("ItemT_co", covariant=True)

@@ -190,6 +190,7 @@ class Server:
             return
         self.parked[envelope] = deferred
         envelope.is_parked = True
+        type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell
         envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
         if envelope.is_abandoned:
             envelope.on_abandon()

@@ -4,6 +4,7 @@
     title             text
     scenes, words     whole numbers
     status            "complete", "partial" or "failed"
+    partial_success   true when some readers have results and some have errors
     seconds           how long it all took
     results           by reader: logline, strengths, concerns, scores, verdict, evidence, overall
       scores            premise, structure, character, dialogue: 1 to 10
@@ -45,6 +46,7 @@ def to_json(analysis: Analysis) -> dict[str, object]:
         "scenes": analysis.scenes,
         "words": analysis.words,
         "status": status_of(analysis),
+        "partial_success": analysis.partial_success,
         "seconds": round(analysis.seconds, DIGITS),
         "results": {reader: _result(reader, coverage) for reader, coverage in analysis.results.items()},
         "errors": {reader: attrs.asdict(failure) for reader, failure in analysis.errors.items()},

@@ -39,6 +39,10 @@ from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import Tree, open_supervisor
 
+BUDGET_OF_THE_TREE = 3
+"""Times the restarts of one child that the tree allows over all its children: more than one bad child can spend, less
+than a bad neighbourhood would."""
+
 SIMULATED_KEY = "simulated"
 """The simulated provider wants a key, as any provider does, and takes every one."""
 
@@ -119,7 +123,7 @@ async def open_runtime(
     told = RuntimeLog(log)
     async with open_supervisor(
         name="runtime",
-        intensity=Intensity(supervision.restarts * 3, supervision.period),
+        intensity=Intensity(supervision.restarts * BUDGET_OF_THE_TREE, supervision.period),
         seed=seed,
         on_event=told.on_event,
     ) as tree:

@@ -42,7 +42,8 @@ OUTPUT_TOKENS = 8_000
 WINDOW = 60.0
 """Providers count by the minute."""
 SLACK = 0.5
-"""How much a request may be delayed on its way: it is counted when it arrives, not when it is sent."""
+"""How much later than it left on an open connection a request may be counted: one way across an ocean, one packet
+lost, and room."""
 MAX_QUEUE = 1000
 """Far more callers than one analysis has; beyond it a caller is better told at once than kept waiting."""
 MAX_WAIT = 600.0

@@ -13,6 +13,7 @@ import trio.testing
 from actors.kernel import Actor, Books, Exit, Fate, Ref, Timer, op, open_actor
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.slot import Slot
+from actors.testing.run import run
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -776,4 +777,4 @@ def test_a_deadline_of_now_is_acted_on_although_the_clock_goes_on_meanwhile() ->
             with trio.fail_after(200):
                 await actor.fired.wait()
 
-    trio.run(main, clock=trio.testing.MockClock(rate=1000))
+    run(main, clock=trio.testing.MockClock(rate=1000))

@@ -13,6 +13,7 @@ import trio.testing
 
 from actors.errors import ActorStopped, Interrupted, StartFailed
 from actors.kernel import Actor, Fate, Ref, current_books, op, open_actor, open_books
+from actors.testing.run import run
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -251,7 +252,7 @@ def test_a_keyboard_interrupt_in_an_op_comes_through_as_it_is(message: object) -
             await trio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):
-        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        run(main)
     assert actor.log[-1] == "teardown done"
 
 

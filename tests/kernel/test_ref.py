@@ -27,6 +27,7 @@ from actors.kernel import (
     op,
     open_actor,
 )
+from actors.testing.run import run
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -171,7 +172,7 @@ def test_a_keyboard_interrupt_reaches_an_asker_and_leaves_the_books_in_order(wai
                 await soon()
                 fates.update(worker.statistics().messages.fates)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(main)
     assert fates == {Fate.CANCELLED: 1}
 
 

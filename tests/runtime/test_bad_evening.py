@@ -31,7 +31,10 @@ async def evening(seed: int = 0, settings: Settings | None = None, script: Scree
 
 def kinds(incidents: Iterable[tuple[float, str, str, str]]) -> set[tuple[str, str]]:
     """Return who met what and how it was survived, numbers and models left out."""
-    return {(f"{reader}: {what}", by.split(" after ")[0]) for _at, reader, what, by in incidents}
+    return {
+        (f"{reader}: {what}", by.split(" after ")[0].removesuffix(" at once"))
+        for _at, reader, what, by in incidents
+    }
 
 
 async def test_the_bad_evening_is_survived_whole() -> None:

@@ -211,7 +211,7 @@ class CrashingReader(Reader):
 
     def check(self, text: str, section: Section) -> Coverage:
         try:
-            raise KeyError(f"{WORDS} {KEY}")  # noqa: TRY301 - a cause is planted
+            raise KeyError(f"{WORDS} {KEY}")  # noqa: TRY301  # a cause is planted
         except KeyError as error:
             raise RuntimeError(f"{WORDS} {KEY} {text} {section}") from error
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from actors.kernel import Actor, Deferred, Ref, current_books, op, open_actor
+from actors.kernel.slot import Slot
 from actors.testing.run import REAL_LIMIT, VIRTUAL_LIMIT, default_limit, run, run_seeded
 
 
@@ -147,3 +149,29 @@ def test_the_limit_is_two_days_of_virtual_or_a_minute_of_real_time() -> None:
 def test_the_real_clock_is_limited_too() -> None:
     with pytest.raises(trio.TooSlowError, match=r"within 0\.01 s"):
         run_seeded(trio.sleep_forever, seed=1, clock=None, limit=0.01)
+
+
+class Deaf(Actor):
+    """Parks every message and never answers."""
+
+    @op
+    def park(self) -> Deferred[None]:
+        return Deferred()
+
+
+def test_a_message_without_a_fate_at_the_end_fails_the_run() -> None:
+    async def main() -> None:
+        slot = Slot.open("nobody plays here", current_books())
+        Ref[Deaf](slot).tell_nowait(Deaf.park())
+
+    with pytest.raises(AssertionError, match=r"^the books do not balance: 1 sent, 1 without a fate"):
+        run(main)
+
+
+def test_a_run_whose_messages_all_have_a_fate_passes() -> None:
+    async def main() -> None:
+        async with open_actor(Deaf) as deaf:
+            with trio.move_on_after(1):
+                await deaf.ask(Deaf.park())
+
+    run(main)
