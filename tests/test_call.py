@@ -435,7 +435,7 @@ async def test_a_path_out_of_bounds_is_refused(options: dict[str, Any], text: st
         (None, TypeError),
         ("hello", TypeError),
         (a_request(max_tokens=-1), ValueError),
-        (attrs.evolve(a_request(), max_tokens="many"), TypeError),  # type: ignore[arg-type]
+        (attrs.evolve(a_request(), max_tokens="many"), TypeError),  # type: ignore[arg-type]  # wrong on purpose
         (attrs.evolve(a_request(), temperature=math.nan), ValueError),
     ],
 )

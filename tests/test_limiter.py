@@ -283,12 +283,12 @@ def test_a_whole_line_that_leaves_as_its_window_frees_is_handed_back_in_bounded_
 @pytest.mark.parametrize(
     ("message", "error", "text"),
     [
-        (Limiter.acquire(None), TypeError, "usage must be a Usage, got NoneType"),  # type: ignore[arg-type]
-        (Limiter.acquire(CALL, "soon"), TypeError, "deadline must be a number of seconds, got 'soon'"),  # type: ignore[arg-type]
+        (Limiter.acquire(None), TypeError, "usage must be a Usage, got NoneType"),  # type: ignore[arg-type]  # wrong on purpose
+        (Limiter.acquire(CALL, "soon"), TypeError, "deadline must be a number of seconds, got 'soon'"),  # type: ignore[arg-type]  # wrong on purpose
         (Limiter.acquire(CALL, math.nan), ValueError, "deadline must be a number of seconds, got nan"),
-        (Limiter.cancel("it", charged=True), TypeError, "grant must be a Grant, got str"),  # type: ignore[arg-type]
+        (Limiter.cancel("it", charged=True), TypeError, "grant must be a Grant, got str"),  # type: ignore[arg-type]  # wrong on purpose
         (
-            Limiter.report(None, input_tokens=1, output_tokens=1),  # type: ignore[arg-type]
+            Limiter.report(None, input_tokens=1, output_tokens=1),  # type: ignore[arg-type]  # wrong on purpose
             TypeError,
             "grant must be a Grant, got NoneType",
         ),

@@ -18,7 +18,7 @@ RUNNABLE = re.compile(r"<!-- runnable -->\n```python\n(.*?)```\n\n```text\n(.*?)
 def run_python(*arguments: str) -> str:
     """Run Python with warnings as errors and return what it prints."""
     command = [sys.executable, "-W", "error", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  # our own text
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -97,7 +97,7 @@ def test_what_is_debugged_is_logged_only_while_debugging() -> None:
 def test_a_line_is_redacted_after_all_else() -> None:
     page = Page()
 
-    with structlog.contextvars.bound_contextvars(request="r1", password="hunter2"):  # noqa: S106 - planted
+    with structlog.contextvars.bound_contextvars(request="r1", password="hunter2"):  # noqa: S106  # planted
         page.log().bind(prompt=PROMPT).error(f"key {KEY}", headers={"x-api-key": "hunter2"}, note=b"hunter2")
 
     assert page.facts() == [
@@ -125,11 +125,11 @@ def raise_chain() -> NoReturn:
     secret = PROMPT
     try:
         try:
-            raise KeyError(secret)  # noqa: TRY301 - the chain is what is tested
+            raise KeyError(secret)  # noqa: TRY301  # the chain is what is tested
         except KeyError as error:
             raise ValueError(f"{KEY} and {secret}") from error
     except ValueError:
-        raise RuntimeError(f"{KEY} told by text='{secret}'")  # noqa: B904 - an implicit cause is one too
+        raise RuntimeError(f"{KEY} told by text='{secret}'")  # noqa: B904  # an implicit cause is one too
 
 
 @pytest.mark.parametrize("exc_info", ["exception", "true", "error", "tuple"])
@@ -225,7 +225,7 @@ def test_a_log_ends_at_its_first_failure_which_is_told_once() -> None:
 
 
 def test_a_log_whose_failure_nobody_wants_to_know_fails_in_silence() -> None:
-    full = Path("/dev/full").open("w", encoding="ascii")  # noqa: SIM115 - what it holds back fails again on closing
+    full = Path("/dev/full").open("w", encoding="ascii")  # noqa: SIM115  # what it holds back fails again on closing
     log = log_lines(full, wall_clock=lambda: NOON)
 
     log.info("a.b")

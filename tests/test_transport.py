@@ -218,7 +218,7 @@ class TestFaults:
                 try:
                     await transport.send(HttpRequest("GET", url))
                 except TransportFailed as error:
-                    assert error.charged is False  # noqa: PT017 -- one of two good ends
+                    assert error.charged is False  # noqa: PT017  # one of two good ends
 
         trio.run(main)
 

@@ -25,5 +25,5 @@ def seed_scheduler(seed: int) -> None:
     Args:
         seed: any integer; equal seeds give equal orders for equal programs.
     """
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001 - the one place that touches Trio's inside
-    _run._r.seed(seed)  # noqa: SLF001 - the same
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001  # the one place that touches Trio's inside
+    _run._r.seed(seed)  # noqa: SLF001  # the same

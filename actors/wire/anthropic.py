@@ -82,7 +82,7 @@ def decode(response: HttpResponse, *, now_wall: datetime | None = None) -> ChatR
         ProviderFailed: the status is not a success, or the body of a success is an error.
         ReplyInvalid: the body of a success is not a message; `problems` says why and quotes nothing.
     """
-    if not 200 <= response.status < 300:  # noqa: PLR2004 -- HTTP's own class of success
+    if not 200 <= response.status < 300:  # noqa: PLR2004  # HTTP's own class of success
         raise provider_failure(response, now_wall=now_wall)
     body = parse_object(response.body)
     if body is None:

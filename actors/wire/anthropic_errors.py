@@ -115,6 +115,6 @@ def _is_retryable(response: HttpResponse, kind: str) -> bool:
 
 
 def _is_passing(status: int, kind: str) -> bool:
-    if 200 <= status < 300:  # noqa: PLR2004 -- HTTP's own class of success: only the type tells
+    if 200 <= status < 300:  # noqa: PLR2004  # HTTP's own class of success: only the type tells
         return kind in _RETRYABLE_KINDS
-    return status in _RETRYABLE_STATUSES or status >= 500  # noqa: PLR2004 -- HTTP's own class of server errors
+    return status in _RETRYABLE_STATUSES or status >= 500  # noqa: PLR2004  # HTTP's own class of server errors

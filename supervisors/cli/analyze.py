@@ -139,7 +139,7 @@ def _content(path: Path) -> bytes:
 
 
 def _runtime() -> RunAnalysis:
-    from supervisors.runtime.analysis import analyze_screenplay  # noqa: PLC0415 - only a real run needs the tree
+    from supervisors.runtime.analysis import analyze_screenplay  # noqa: PLC0415  # only a real run needs the tree
 
     return analyze_screenplay
 

@@ -116,7 +116,7 @@ def analyze(
     FILE.fountain is a screenplay in Fountain, which is plain text. The report goes to standard output, progress and
     errors go to standard error.
     """
-    from supervisors.cli.analyze import AnalyzeOptions, analyze_file  # noqa: PLC0415 - help must not wait for it
+    from supervisors.cli.analyze import AnalyzeOptions, analyze_file  # noqa: PLC0415  # help must not wait for it
 
     options = AnalyzeOptions(
         file=file,
@@ -143,8 +143,8 @@ def main(arguments: Sequence[str] | None = None, *, run_analysis: RunAnalysis | 
     try:
         status = _invoke(sys.argv[1:] if arguments is None else arguments, run_analysis)
         sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told in one line
-    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - nothing stands above
-        from supervisors.cli.failures import tell  # noqa: PLC0415 - only a failure needs it
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  # nothing stands above
+        from supervisors.cli.failures import tell  # noqa: PLC0415  # only a failure needs it
 
         return tell(error, with_traceback=os.environ.get("UNDERSTUDY_DEBUG") == "1")
     return status

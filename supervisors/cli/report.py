@@ -199,7 +199,7 @@ def _count(number: int, noun: str) -> str:
 
 def _span(seconds: float) -> str:
     """Return a length of time for people: "4.2 s" below two minutes, "12 min 5 s" above."""
-    if seconds < 120:  # noqa: PLR2004 - named in the docstring
+    if seconds < 120:  # noqa: PLR2004  # named in the docstring
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"

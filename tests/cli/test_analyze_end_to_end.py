@@ -30,7 +30,7 @@ def start(*arguments: object, **variables: str) -> subprocess.Popen[str]:
     """Start the command with nothing of ours in its environment but `variables`; its output is buffered, as usual."""
     ours = ("UNDERSTUDY_", "ANTHROPIC_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return subprocess.Popen(  # noqa: S603 - our own command
+    return subprocess.Popen(  # noqa: S603  # our own command
         [COMMAND, "analyze", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

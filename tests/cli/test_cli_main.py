@@ -59,7 +59,7 @@ class FakeRun:
         observer: Observer,
         trouble: bool = False,
         seed: int = 0,
-        log: FilteringBoundLogger | None = None,  # noqa: ARG002 - the log has tests of its own
+        log: FilteringBoundLogger | None = None,  # noqa: ARG002  # the log has tests of its own
     ) -> Analysis:
         self.calls.append((screenplay, settings, trouble, seed))
         observer(Progress("maya", "calling", at=trio.current_time()))
@@ -505,7 +505,7 @@ sys.exit(main(["analyze", sys.argv[2], "--quiet"], run_analysis=globals()[sys.ar
 
 
 def start(kind: str, script: str, stdout: int | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - a program of our own
+    return subprocess.Popen(  # noqa: S603  # a program of our own
         [sys.executable, "-c", PROGRAM, kind, script],
         text=True,
         stderr=subprocess.PIPE,
@@ -574,8 +574,8 @@ def test_help_imports_neither_trio_nor_rich_nor_cattrs_by_itself() -> None:
         "import sys; from supervisors.cli.main import main; main(['--help']); print(sorted(sys.modules))"
     )
 
-    modules = subprocess.run(  # noqa: S603 - a program of our own
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    modules = subprocess.run(  # noqa: S603  # a program of our own
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     ).stdout.splitlines()[-1]
 
     assert "'click'" in modules

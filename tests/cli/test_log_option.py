@@ -45,8 +45,8 @@ class Talkative:
         settings: Settings,
         *,
         observer: Observer,
-        trouble: bool = False,  # noqa: ARG002 - as the command calls it
-        seed: int = 0,  # noqa: ARG002 - as the command calls it
+        trouble: bool = False,  # noqa: ARG002  # as the command calls it
+        seed: int = 0,  # noqa: ARG002  # as the command calls it
         log: FilteringBoundLogger | None = None,
     ) -> Analysis:
         assert log is not None
@@ -56,7 +56,7 @@ class Talkative:
         log.debug("call.debugged")
         log.info("call.answered", prompt=screenplay.title, note=f"with {settings.provider.api_key}")
         try:
-            raise RuntimeError(screenplay.title)  # noqa: TRY301 - a caught error is logged
+            raise RuntimeError(screenplay.title)  # noqa: TRY301  # a caught error is logged
         except RuntimeError:
             log.exception("child.crashed")
         current_books().record(DeadLetter(screenplay.title, "maya", Fate.DROPPED, "mailbox is full"))
@@ -281,7 +281,8 @@ def test_a_reader_of_the_log_who_goes_away_is_not_noticed(script: str) -> None:
     os.close(reading)
     command = [sys.executable, "-c", PROGRAM, script]
 
-    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=writing, text=True)  # noqa: S603 - ours
+    pipe = subprocess.PIPE
+    ended = subprocess.run(command, check=False, stdout=pipe, stderr=writing, text=True, timeout=60)  # noqa: S603  # ours
     os.close(writing)
 
     assert ended.returncode == 1

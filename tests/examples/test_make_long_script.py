@@ -47,7 +47,7 @@ Snow.
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)  # noqa: S603 - our own example
+    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)  # noqa: S603  # our own example
 
 
 def made(*arguments: object) -> str:
@@ -168,7 +168,7 @@ def test_a_reader_that_stops_early_hears_no_complaint() -> None:
     making = [sys.executable, str(SCRIPT), "--words", "300000"]  # more than a pipe holds
     buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # unbuffered output would hide the broken pipe
     pipe = subprocess.PIPE
-    with subprocess.Popen(making, stdout=pipe, stderr=pipe, env=buffered) as process:  # noqa: S603 - our own example
+    with subprocess.Popen(making, stdout=pipe, stderr=pipe, env=buffered) as process:  # noqa: S603  # our own example
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == b"Title: A Very Long Evening\n"

@@ -30,7 +30,7 @@ OUTPUTS = [
 def printed_by(example: str) -> str:
     """Run an example with warnings as errors and return what it prints."""
     command = [sys.executable, "-W", "error", example]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - our own example
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  # our own example
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -11,7 +11,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "supervised_counter.py"
 
 def test_the_supervised_counter_survives_two_faults_and_reports_three() -> None:
     command = [sys.executable, str(EXAMPLE)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60)  # noqa: S603 - our own example
+    done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60)  # noqa: S603  # our own example
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("add")] == [
         "add 1: 1 (incarnation 1)",

@@ -353,6 +353,6 @@ def test_it_does_nothing_where_pytest_trio_is_absent(pytester: pytest.Pytester) 
         def test_plain():
             pass
     """)
-    result = pytester.runpytest_subprocess("-p", "no:trio")
+    result = pytester.runpytest_subprocess("-p", "no:trio", timeout=120)
     result.assert_outcomes(passed=1)
     assert not [line for line in result.outlines if "trio seed" in line]

@@ -28,7 +28,7 @@ def disagreement(found: dict[int, str]) -> dict[int, str]:
 def run_checker(*command: str, folder: Path) -> str:
     """Run a type checker in `folder` and return what it prints; its exit status says only that there are errors."""
     argv = [sys.executable, "-m", *command]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # our own tools
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603  # our own tools
     assert done.returncode == 1, done.stderr or done.stdout
     return done.stdout
 

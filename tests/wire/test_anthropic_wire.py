@@ -337,13 +337,13 @@ def test_whatever_comes_back_is_a_reply_or_one_of_the_two_errors(
     try:
         reply = decode(HttpResponse(status, headers, body))
     except ProviderFailed as error:
-        assert str(error) == f"anthropic answered {status} {error.kind}"  # noqa: PT017 -- one of three good ends
-        assert error.__cause__ is None  # noqa: PT017 -- a decoder's error would carry the body
-        assert error.__context__ is None  # noqa: PT017 -- the same
+        assert str(error) == f"anthropic answered {status} {error.kind}"  # noqa: PT017  # one of three good ends
+        assert error.__cause__ is None  # noqa: PT017  # a decoder's error would carry the body
+        assert error.__context__ is None  # noqa: PT017  # the same
     except ReplyInvalid as error:
         assert 200 <= status < 300
-        assert error.problems  # noqa: PT017 -- one of three good ends
-        assert error.__context__ is None  # noqa: PT017 -- a decoder's error would carry the body
+        assert error.problems  # noqa: PT017  # one of three good ends
+        assert error.__context__ is None  # noqa: PT017  # a decoder's error would carry the body
     else:
         assert 200 <= status < 300
         assert reply.text.encode() is not None

@@ -179,7 +179,7 @@ def spend_cap(**which: Unpack[Which]) -> Fault:
 
 def server_error(status: int = 500, **which: Unpack[Which]) -> Fault:
     """500 api_error, or another status of that kind. Its request and input count: it failed on the inside."""
-    if not 500 <= status <= 599:  # noqa: PLR2004 - the bounds HTTP itself sets
+    if not 500 <= status <= 599:  # noqa: PLR2004  # the bounds HTTP itself sets
         raise ValueError(f"status must be from 500 to 599, got {status}")
     return Fault("server_error", Fail(status, "Internal server error"), **which)
 
