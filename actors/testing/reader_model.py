@@ -16,9 +16,9 @@ import attrs
 from actors.coverage.personas import PERSONAS, Persona, enclosed_script
 from actors.coverage.record import EVIDENCE_LIMIT, MARKS, Coverage, Scores, to_dict
 from actors.coverage.screenplay import WORD
-from actors.coverage.verdict import verdict_of
+from actors.coverage.verdict import Weights, verdict_of
 from actors.testing.reader_views import VIEWS
-from actors.testing.script_facts import ScriptFacts, facts_of, shown
+from actors.testing.script_facts import ScriptFacts, facts_of
 
 _SMALL_TALK = "I read screenplays; send me one and I will tell you what is in it."
 _TALK_AT_ITS_BEST = 0.4
@@ -70,9 +70,9 @@ def _list(value: object) -> list[object]:
 
 def _coverage(persona: Persona, facts: ScriptFacts) -> Coverage:
     view = VIEWS[persona.name](facts)
-    scores = _scores(persona, facts)
+    scores = _scores(persona.weights, facts, view.focus)
     return Coverage(
-        logline=_logline(facts),
+        logline=view.logline,
         strengths=view.strengths,
         concerns=view.concerns,
         scores=scores,
@@ -81,31 +81,33 @@ def _coverage(persona: Persona, facts: ScriptFacts) -> Coverage:
     )
 
 
-def _logline(facts: ScriptFacts) -> str:
-    first, last = facts.scenes[0].place, facts.scenes[-1].place
-    where = (
-        f", from {first} to {last}" if first and last and first != last else f", at {first}" if first else ""
-    )
-    if not facts.spoken:
-        return f"Not a word is spoken in {facts.span}{where}."
-    lead, *others = map(shown, facts.spoken)
-    beside = f", beside {others[0]}" if others else ", alone"
-    return f"{lead} carries {facts.span}{beside}{where}."
+def _scores(weights: Weights, facts: ScriptFacts, focus: float) -> Scores:
+    """Turn counts into marks from 2 to 9.
 
+    premise: 3 + 8 p, with p the places for each scene and one more: how much new ground is shown.
+    structure: 9 - 6 u, with u how far a scene is from the average length, as a share of it: 0 where all are as
+        long, 1/2 where a usual scene runs half as long as the average or half as long again.
+    character: 3 + 6 r, with r the share of the voices that are heard in more than one scene.
+    dialogue: 9 - 10 d, with d how far the share of talk is from 2/5 of all words.
 
-def _scores(persona: Persona, facts: ScriptFacts) -> Scores:
-    """Turn counts into marks: places, evenness, recurring voices, share of talk.
-
-    Each reader is a mark stricter in what they weigh most.
+    So far all readers agree. What a reader finds of their own focus, from 0 to 1, moves each mark that counts twice
+    or more with them, before it is rounded: by 4 focus - 2, which is nothing where it is middling.
     """
     talk = facts.dialogue_words / max(1, facts.words)
     recurring = sum(scenes > 1 for scenes in facts.appearances.values())
     marks = {
-        "premise": 4 + len(facts.places),
-        "structure": 11 - round(2 * facts.longest.words / max(1, facts.average)),
-        "character": 4 + len(facts.spoken) + 2 * recurring,
-        "dialogue": 9 - round(10 * abs(talk - _TALK_AT_ITS_BEST)),
+        "premise": 3 + 8 * len(facts.places) / (len(facts.scenes) + 1),
+        "structure": 9 - 6 * facts.unevenness,
+        "character": 3 + 6 * recurring / max(1, len(facts.spoken)),
+        "dialogue": 9 - 10 * abs(talk - _TALK_AT_ITS_BEST),
     }
-    weights = attrs.asdict(persona.weights)
-    marks[max(weights, key=lambda mark: weights[mark])] -= 1
-    return Scores(**{name: min(max(mark, MARKS.start + 1), MARKS.stop - 2) for name, mark in marks.items()})
+    lean = 4 * focus - 2
+    counting_twice = {name for name, weight in attrs.asdict(weights).items() if weight > 1}
+    return Scores(
+        **{name: _rounded(mark + lean if name in counting_twice else mark) for name, mark in marks.items()}
+    )
+
+
+def _rounded(mark: float) -> int:
+    """Keep off the ends of the scale: who only counts calls nothing worthless and nothing perfect."""
+    return min(max(round(mark), MARKS.start + 1), MARKS.stop - 2)

@@ -6,6 +6,7 @@ Maya weighs scenes against one another, Colton counts what has to be shot, Devon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 
 import attrs
@@ -16,25 +17,39 @@ from actors.testing.script_facts import SceneFacts, ScriptFacts, shown
 
 _OFTEN = 3
 _NAMES_SHOWN = 3
+_UNTOLD = 0.5
 
 
 @attrs.frozen
 class View:
-    """What one reader says about a script; no list is ever empty."""
+    """What one reader says about a script; no list is ever empty.
 
+    Args:
+        logline: the script in a sentence, as this reader would tell it.
+        focus: how much there is of what this reader looks for, from 0 to 1; 1/2 where it cannot be told.
+        strengths: what it has.
+        concerns: what it lacks, or has too much of.
+        evidence: the scenes that show it.
+    """
+
+    logline: str
+    focus: float
     strengths: tuple[str, ...]
     concerns: tuple[str, ...]
     evidence: tuple[Evidence, ...]
 
 
 def story_view(facts: ScriptFacts) -> View:
-    """Weigh the scenes: how many, how even, where it begins and ends."""
+    """Weigh the scenes: how many, how even, where it begins and ends.
+
+    The focus is the share of cuts from scene to scene that a voice is heard on both sides of.
+    """
     first, last, longest, shortest = facts.scenes[0], facts.scenes[-1], facts.longest, facts.shortest
     size = _count(facts.words, "word")
     if len(facts.scenes) == 1:
         alone = f"Scene {first.number} stands alone{_where(first)}: nothing it leads to was read with it."
         begins = Evidence(first.number, f"Begins{_where(first)} and runs {size}.")
-        return View((f"Scene {first.number} runs {size}.",), (alone,), (begins,))
+        return View(_story_line(facts), _UNTOLD, (f"Scene {first.number} runs {size}.",), (alone,), (begins,))
     strengths = [f"{facts.span.capitalize()} run {size}, {facts.average} a scene on average."]
     if first.place and last.place:
         strengths.append(
@@ -50,11 +65,17 @@ def story_view(facts: ScriptFacts) -> View:
         last.number: f"Ends{_where(last)} after {_count(last.words, 'word')}.",
     }
     evidence[longest.number] = f"The longest of {facts.span}: {_count(longest.words, 'word')}."
-    return View(tuple(strengths), concerns, _evidence(evidence))
+    voices = [{speech.speaker for speech in scene.speeches} for scene in facts.scenes]
+    linked = [not before.isdisjoint(after) for before, after in pairwise(voices)]
+    focus = sum(linked) / len(linked)
+    return View(_story_line(facts), focus, tuple(strengths), concerns, _evidence(evidence))
 
 
 def shoot_view(facts: ScriptFacts) -> View:
-    """Count what has to be shot: places, nights, interiors, and how much of it is talk."""
+    """Count what has to be shot: places, nights, interiors, and how much of it is talk.
+
+    The focus is pace: the share of scenes that are shorter than the average.
+    """
     scenes = len(facts.scenes)
     inside = sum(scene.is_inside for scene in facts.scenes)
     outside = sum(scene.is_outside for scene in facts.scenes)
@@ -73,16 +94,27 @@ def shoot_view(facts: ScriptFacts) -> View:
     )
     evidence = {facts.scenes[0].number: f"The first set-up{_where(facts.scenes[0])}."}
     evidence |= {scene.number: f"A night to light{_where(scene)}." for scene in nights}
-    return View(tuple(strengths), concerns, _evidence(evidence))
+    verb = "takes" if scenes == 1 else "take"
+    cast = f"{shown(next(iter(facts.spoken)))} has most to say" if facts.spoken else "nobody has a line"
+    logline = (
+        f"{facts.span.capitalize()} {verb} {places} and {_count(len(nights), 'night')} to shoot; {cast}."
+    )
+    brief = sum(scenes * scene.words < facts.words for scene in facts.scenes)
+    focus = brief / scenes if scenes > 1 else _UNTOLD
+    return View(logline, focus, tuple(strengths), concerns, _evidence(evidence))
 
 
 def voice_view(facts: ScriptFacts) -> View:
-    """Listen: who speaks how much, who is heard but once, which words come back."""
+    """Listen: who speaks how much, who is heard but once, which words come back.
+
+    The focus is the share of the talk that the most talkative leaves to the others.
+    """
     speech = facts.longest_speech
     if speech is None:
         silence = f"Nobody speaks in {facts.span}, {_count(facts.words, 'word')} long."
         seen = f"{facts.span.capitalize()}: told by what is seen alone."
-        return View((seen,), (silence,), (Evidence(facts.scenes[0].number, "Nobody speaks here."),))
+        unheard = Evidence(facts.scenes[0].number, "Nobody speaks here.")
+        return View(f"No voice is heard in {facts.span}.", 0.0, (seen,), (silence,), (unheard,))
     spoken, total = facts.spoken, facts.dialogue_words
     lead = next(iter(spoken))
     part = f"{spoken[lead]} of {_count(total, 'spoken word')}"
@@ -94,7 +126,23 @@ def voice_view(facts: ScriptFacts) -> View:
     said = _count(count_words(longest.text), "word")
     evidence = {silent.number: "Nobody speaks here." for silent in facts.silent_scenes}
     evidence[scene.number] = f"The longest speech of {facts.span}: {said} by {shown(longest.speaker)}."
-    return View(strengths, tuple(_weak_voices(facts)), _evidence(evidence))
+    first, *others = map(shown, spoken)
+    heard = f"{first} says most, {others[0]} next" if others else f"{first} and nobody else"
+    logline = f"{_count(len(spoken), 'voice')} in {facts.span}: {heard}."
+    focus = 1 - spoken[lead] / max(1, total)
+    return View(logline, focus, strengths, tuple(_weak_voices(facts)), _evidence(evidence))
+
+
+def _story_line(facts: ScriptFacts) -> str:
+    first, last = facts.scenes[0].place, facts.scenes[-1].place
+    where = (
+        f", from {first} to {last}" if first and last and first != last else f", at {first}" if first else ""
+    )
+    if not facts.spoken:
+        return f"Not a word is spoken in {facts.span}{where}."
+    lead, *others = map(shown, facts.spoken)
+    beside = f", beside {others[0]}" if others else ", alone"
+    return f"{lead} carries {facts.span}{beside}{where}."
 
 
 def _weak_voices(facts: ScriptFacts) -> Iterator[str]:

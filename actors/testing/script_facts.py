@@ -106,6 +106,12 @@ class ScriptFacts:
         return round(self.words / len(self.scenes))
 
     @property
+    def unevenness(self) -> float:
+        """How far scenes are from the average length, on average, as a share of it: 0 where all are as long."""
+        away = sum(abs(len(self.scenes) * scene.words - self.words) for scene in self.scenes)
+        return away / max(1, len(self.scenes) * self.words)
+
+    @property
     def longest(self) -> SceneFacts:
         """The scene with the most words; of equals the first."""
         return max(self.scenes, key=lambda scene: scene.words)

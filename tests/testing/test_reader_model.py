@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from actors.coverage.fountain import parse
 from actors.coverage.personas import PERSONAS, repair_prompt, section_prompt, system_prompt
-from actors.coverage.record import Coverage, Evidence, parse_coverage
+from actors.coverage.record import Coverage, Evidence, Scores, parse_coverage
 from actors.coverage.sections import split_sections
 from actors.testing.reader_model import reader_model
-from actors.testing.reader_views import story_view
+from actors.testing.reader_views import shoot_view, story_view, voice_view
 from actors.testing.script_facts import SceneFacts, ScriptFacts, facts_of
 
 LAMP = """Title: The Lamp
@@ -123,6 +123,18 @@ def test_the_logline_says_who_carries_it_from_where_to_where() -> None:
     assert report("maya", "INT. A\n\nANN\nHi.\n").logline == "ANN carries scene 1, alone, at A."
 
 
+def test_each_reader_tells_the_script_in_their_own_way() -> None:
+    assert report("colton", LAMP).logline == (
+        "Scenes 1 to 3 take 3 places and 1 night to shoot; ANN has most to say."
+    )
+    assert report("colton", SILENT).logline == (
+        "Scene 1 takes 1 place and 0 nights to shoot; nobody has a line."
+    )
+    assert report("devon", LAMP).logline == "2 voices in scenes 1 to 3: ANN says most, BOB next."
+    assert report("devon", SILENT).logline == "No voice is heard in scene 1."
+    assert report("devon", "INT. A\n\nANN\nHi.\n").logline == "1 voice in scene 1: ANN and nobody else."
+
+
 def test_a_silent_script_gets_a_report_of_its_silence() -> None:
     read = report("devon", SILENT)
     assert read.strengths == ("Scene 1: told by what is seen alone.",)
@@ -146,6 +158,37 @@ def test_a_lone_voice_is_named_as_one_and_many_voices_are_cut_short() -> None:
 def test_two_scripts_get_two_reports_and_three_readers_three() -> None:
     reports = {report(name, text) for name in PERSONAS for text in (LAMP, SILENT)}
     assert len(reports) == 6
+
+
+def test_marks_are_counts_moved_by_each_readers_own_focus() -> None:
+    # 16, 4 and 10 words in 3 places; 11 of 30 words are talk; one of two voices returns: 9, 6.6, 6 and 8.67 for all.
+    assert report("maya", LAMP).scores == Scores(7, 5, 6, 9)  # no cut has a voice on both sides: -2
+    assert report("colton", LAMP).scores == Scores(
+        8, 6, 6, 9
+    )  # one scene of three is shorter than the average: -0.67
+    assert report("devon", LAMP).scores == Scores(9, 7, 5, 7)  # 2 of 11 spoken words are not ANN's: -1.27
+
+
+def test_a_focus_that_one_scene_cannot_show_moves_no_mark() -> None:
+    assert report("maya", SILENT).scores == report("colton", SILENT).scores == Scores(7, 9, 3, 5)
+    assert report("devon", SILENT).scores == Scores(7, 9, 2, 3)
+
+
+def test_a_voice_on_both_sides_of_a_cut_and_brisk_scenes_raise_the_marks() -> None:
+    text = "INT. A\n\nANN\nHi.\n\nINT. A\n\nANN\nHi.\n\nINT. A\n\nANN\nHi there, all of you.\n\n"
+    assert story_view(facts(text)).focus == 1.0
+    assert shoot_view(facts(text)).focus == 2 / 3
+    assert voice_view(facts(text)).focus == 0.0
+
+
+def test_scenes_of_varied_length_are_even_enough_and_one_that_towers_is_not() -> None:
+    def structure(*lengths: int) -> int:
+        scenes = "".join(f"INT. A\n\n{'rain ' * (length - 2)}\n\n" for length in lengths)
+        return report("devon", scenes).scores.structure
+
+    assert structure(50, 50, 50, 50) == 9
+    assert structure(25, 75, 25, 75) == 6
+    assert structure(10, 10, 10, 170) == 2
 
 
 def test_it_counts_only_the_scenes_it_was_sent() -> None:
