@@ -24,7 +24,7 @@ from actors.telemetry import log_dead_letter
 from supervisors.cli.exit_status import ExitStatus
 from supervisors.cli.live import watch
 from supervisors.cli.log import open_log
-from supervisors.cli.output import console_on, prepare, write_whole
+from supervisors.cli.output import console_on, demand_own_file, prepare, write_whole, wrong_usage
 from supervisors.cli.report import render_report
 from supervisors.cli.stopping import run_until_stopped
 from supervisors.runtime.analysis_json import to_bytes
@@ -96,20 +96,20 @@ def analyze_file(
     settings = Settings.load(options.settings, environ, _overrides(options))
     check_sections_fit(settings)
     if options.trouble and settings.provider.name != "simulated":
-        raise click.UsageError(
-            "--trouble is for the simulated provider", ctx=click.get_current_context(silent=True)
-        )
+        raise wrong_usage("--trouble is for the simulated provider")
     for name in settings.readers.names:
         persona_named(name)
     screenplay = load(_content(options.file), str(options.file))
-    if options.out and options.out != STANDARD_OUTPUT:
-        prepare(options.out)
-    others = [path for path in (options.file, options.settings, options.out) if path]
+    sources = [path for path in (options.file, options.settings) if path]
+    written = [options.out] if options.out and options.out != STANDARD_OUTPUT else []
+    for path in written:
+        demand_own_file("--out", path, sources)
+        prepare(path)
     with (
         open_log(
             options.log,
             is_board_shown=_console(options).is_terminal and not options.is_quiet,
-            others=others,
+            others=[*sources, *written],
             is_debugging=environ.get("UNDERSTUDY_DEBUG") == "1",
         ) as log,
         open_books(Books(partial(log_dead_letter, log=log))),

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.errors import InputError
 from actors.telemetry import WallClock, log_lines, silent_log
+from supervisors.cli.output import demand_own_file, wrong_usage
 
 STANDARD_ERROR = Path("-")
 
@@ -57,8 +58,7 @@ def open_log(
             on_failure=partial(_tell_failure, "standard error"),
         )
         return
-    if any(_is_same(path, other) for other in others):
-        raise _usage_error(f"--log {path} must be a file of its own")
+    demand_own_file("--log", path, others)
     file = _opened(path)
     try:
         _refuse_beside_board(path, is_board_shown=is_board_shown and file.isatty())
@@ -81,22 +81,11 @@ def _opened(path: Path) -> TextIO:
         raise InputError(f"--log {path} cannot be written: {_reason(error)}") from error
 
 
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether both are one file; a device such as /dev/null may serve twice."""
-    with suppress(OSError, ValueError):
-        return path.resolve() == other.resolve() and (path.is_file() or not path.exists())
-    return False
-
-
 def _refuse_beside_board(path: Path, *, is_board_shown: bool) -> None:
     if is_board_shown:
-        raise _usage_error(
+        raise wrong_usage(
             f"--log {path} would tear the live board on this terminal; name a file or add --quiet"
         )
-
-
-def _usage_error(text: str) -> click.UsageError:
-    return click.UsageError(text, ctx=click.get_current_context(silent=True))
 
 
 def _tell_failure(name: str, error: Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -33,6 +33,28 @@ def console_on(stream: TextIO, *, is_colourless: bool) -> Console:
     if isinstance(cast("object", stream), io.TextIOWrapper):
         cast("io.TextIOWrapper[Any]", stream).reconfigure(errors="replace")
     return PipeConsole(file=stream, no_color=is_colourless or None, highlight=False)
+
+
+def wrong_usage(text: str) -> click.UsageError:
+    """Return the error for options that contradict each other; it names the command whose help tells more."""
+    return click.UsageError(text, ctx=click.get_current_context(silent=True))
+
+
+def demand_own_file(option: str, path: Path, others: Iterable[Path]) -> None:
+    """Refuse to write to a file that the command reads or writes for something else.
+
+    Raises:
+        click.UsageError: `path`, the value of `option`, is one of `others`, be it by way of a link.
+    """
+    if any(_is_same(path, other) for other in others):
+        raise wrong_usage(f"{option} {path} must be a file of its own")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether both are one file; a device such as /dev/null may serve twice."""
+    with suppress(OSError, ValueError):
+        return path.resolve() == other.resolve() and (path.is_file() or not path.exists())
+    return False
 
 
 def prepare(path: Path) -> None:

@@ -213,6 +213,26 @@ def test_a_full_disk_is_one_line_and_the_report_is_shown_all_the_same(
     assert "The Sign" in printed.out
 
 
+@pytest.mark.parametrize("source", ["script", "settings"])
+def test_out_never_overwrites_what_the_command_reads(
+    script: str, tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, link = tmp_path / "s.toml", tmp_path / "link"
+    settings.write_text("[limits]\nrequests = 7\n")
+    out = {"script": Path(script), "settings": settings}[source]
+    link.symlink_to(out)
+    fake = FakeRun()
+
+    for name in (out, link):
+        options = ["--settings", str(settings), "--out", str(name)]
+        assert main(["analyze", script, *options], run_analysis=fake) == 2
+        assert capsys.readouterr().err == (
+            f"understudy: --out {name} must be a file of its own; 'understudy analyze --help' tells more\n"
+        )
+    assert not fake.calls
+    assert (Path(script).read_text(), settings.read_text()) == (SCRIPT, "[limits]\nrequests = 7\n")
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
