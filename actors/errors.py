@@ -6,9 +6,9 @@ Outline:
     ├── DeliveryError            what became of a message
     │   ├── NotDelivered           never handled: carries the message, always safe to send again
     │   │   ├── MailboxFull          the mailbox refuses or drops when it is full
-    │   │   ├── ActorStopped         the actor has ended or is stopping
-    │   │   └── AskCycle             the ask would wait for itself; raised before anything is sent
-    │   └── Interrupted            its handler had started: the outcome is unknown
+    │   │   └── ActorStopped         the actor has ended or is stopping
+    │   ├── Interrupted            its handler had started: the outcome is unknown
+    │   └── AskCycle               the ask would wait for itself; refused before it was sent, and always will be
     ├── Rejected                 nothing was sent to a provider, nothing was spent
     │   ├── NeverFits              larger than a limit: waiting cannot help
     │   ├── WaitTooLong            capacity does not come before the deadline
@@ -86,8 +86,11 @@ class ActorStopped(NotDelivered):
     """The actor had ended, or was stopping, before it came to the message."""
 
 
-class AskCycle(NotDelivered):
+class AskCycle(DeliveryError):
     """The ask would have waited, directly or through others, for the operation that makes it.
+
+    It was refused before it was sent. It travels unchanged to whoever asked first, whose own operation had started by
+    then; so it is not a `NotDelivered`, and sending anything again leads to the same cycle.
 
     Attributes:
         path: the operations that wait for one another, first and last the same one.

@@ -8,7 +8,16 @@ import pickle
 import pytest
 
 from actors import errors
-from actors.errors import AskCycle, ProviderFailed, Rejected, SettingsError, UnderstudyError, WaitTooLong
+from actors.errors import (
+    AskCycle,
+    DeliveryError,
+    NotDelivered,
+    ProviderFailed,
+    Rejected,
+    SettingsError,
+    UnderstudyError,
+    WaitTooLong,
+)
 
 EXAMPLES: list[UnderstudyError] = [
     AskCycle("a waits for a", message=("any", 1), recipient="a", path=("a.x", "a.x")),
@@ -53,3 +62,8 @@ def test_every_error_has_a_public_message_that_tells_nothing_of_the_inside() -> 
 def test_a_rejection_says_from_when_on_it_is_worth_trying() -> None:
     assert Rejected("no", retry_at=3.0).retry_at == 3.0
     assert Rejected("no").retry_at is None
+
+
+def test_a_refused_cycle_is_not_said_to_be_safe_to_send_again() -> None:
+    assert issubclass(AskCycle, DeliveryError)
+    assert not issubclass(AskCycle, NotDelivered)

@@ -72,6 +72,9 @@ class Actor:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__ops__ = op_table(cls)
+        for spec in cls.__ops__.values():
+            if hasattr(Actor, spec.name):
+                raise TypeError(f"op {cls.__name__}.{spec.name}: the name is the kernel's own; take another")
 
     # what a subclass may define
 

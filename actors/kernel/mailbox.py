@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Awaitable
+from threading import get_ident
 from typing import Literal
 
 import attrs
@@ -60,6 +61,7 @@ class Mailbox:
     holder: Activity | None = attrs.field(default=None, init=False)
     depth: int = attrs.field(default=0, init=False)
     is_closed: bool = attrs.field(default=False, init=False)
+    _thread: int = attrs.field(factory=get_ident, init=False)
     _returned: Envelope | None = attrs.field(default=None, init=False)
     _line: OrderedDict[Envelope, Reply[None] | None] | None = attrs.field(default=None, init=False)
     _send: trio.MemorySendChannel[Envelope | None] = attrs.field(init=False)
@@ -81,7 +83,14 @@ class Mailbox:
         """Put `envelope` in, or say why not; None means that there is no room (see `line_up`).
 
         Whatever is returned but None is final: an envelope that was not queued has its fate.
+
+        Raises:
+            RuntimeError: this is not the actor's thread. Waking it from here would break its Trio run.
         """
+        if get_ident() != self._thread:
+            raise RuntimeError(
+                f"actor {self.name!r} runs in another thread; reach it through trio.from_thread"
+            )
         self.tally.sent += 1
         if self.is_closed:
             return self.turn_away(envelope)

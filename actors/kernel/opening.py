@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NoReturn, TypeVar, cast
 
 import trio
 
-from actors.errors import StartFailed
+from actors.errors import Interrupted, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import current_books
 from actors.kernel.incarnation import Incarnation
@@ -18,6 +18,9 @@ from actors.kernel.ref import Ref
 from actors.kernel.slot import DEFAULT_GRACE, Exit, Slot
 
 ActorT = TypeVar("ActorT", bound=Actor)
+
+LAMBDA = "<lambda>"
+"""The name of a function without one: its actor is called by its class, as soon as there is one."""
 
 
 @asynccontextmanager
@@ -45,11 +48,18 @@ async def open_actor(
 
     Raises:
         Exception: the actor's crash, which also cancels the block, as a child task's crash would in a nursery. If
-            the block raises too, both come in an ExceptionGroup. When the block raises or is cancelled there is no
+            the block raises too, both come in an ExceptionGroup, but for an `Interrupted` that only tells of that
+            crash. When the block raises or is cancelled there is no
             grace: what runs is cut, and `teardown` has a second.
+        TypeError, ValueError: `name`, `capacity`, `overflow` or `grace` is of the wrong kind or out of its bounds.
         StartFailed: somebody stopped the actor before its `setup` had ended.
     """
-    slot = Slot.open(name or _name_of(factory), current_books(), capacity=capacity, overflow=overflow)
+    if type(grace) not in {int, float} or not grace >= 0:
+        raise ValueError(f"grace must be a number >= 0, got {grace!r}")
+    shown = _name_of(factory) if name is None else name
+    slot = Slot.open(shown, current_books(), capacity=capacity, overflow=overflow)
+    if shown == LAMBDA:
+        factory = _naming(slot, factory)
     started = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
@@ -91,12 +101,18 @@ def _is_cancellation(error: BaseException) -> bool:
 
 def _without_needless_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return a lone error without the nursery's group; a lone KeyboardInterrupt without any."""
-    if len(group.exceptions) > 1:
+    parts = [part for part in group.exceptions if not _is_echo(part, group.exceptions)]
+    if len(parts) > 1:
         return group
-    only = next(iter(group.exceptions))
+    only = next(iter(parts))
     return (
         _without_needless_group(cast("BaseExceptionGroup[BaseException]", only)) if _is_torn(only) else only
     )
+
+
+def _is_echo(error: BaseException, others: Sequence[BaseException]) -> bool:
+    """Say whether this is only how an asker in the block heard of the crash that stands beside it."""
+    return isinstance(error, Interrupted) and any(other is error.__cause__ for other in others)
 
 
 def _is_torn(error: BaseException) -> bool:
@@ -111,6 +127,15 @@ def _raise_as_it_is(error: BaseException) -> NoReturn:
         raise error
     finally:
         error.__context__ = context
+
+
+def _naming(slot: Slot, factory: Callable[[], ActorT]) -> Callable[[], ActorT]:
+    def make() -> ActorT:
+        actor = factory()
+        slot.name = slot.mailbox.name = type(actor).__name__
+        return actor
+
+    return make
 
 
 def _name_of(factory: Callable[[], Actor]) -> str:

@@ -152,10 +152,14 @@ def op(
         on_abandon: "cancel" stops a running `async def` when its asker goes; "finish" lets it end.
 
     Raises:
-        TypeError: the options do not fit the function, or a parameter has no name (`*args`, `**kwargs`).
+        TypeError: what is decorated is no method, an option is of the wrong kind or does not fit the function, or a
+            parameter has no name (`*args`, `**kwargs`).
+        ValueError: `on_abandon` is neither.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        _check_function(function)
+        _check_options(function.__name__, raises, undo, concurrent=concurrent, on_abandon=on_abandon)
         kind = _kind(function)
         check_parameters(function)
         if kind != "async" and (concurrent or on_abandon != "cancel"):
@@ -170,6 +174,33 @@ def op(
         return cast("Any", StreamOp if kind == "stream" else Op)(spec)
 
     return decorate if function is None else decorate(function)
+
+
+def _check_function(function: object) -> None:
+    """Refuse what cannot be an op, for callers without a type checker."""
+    if not inspect.isfunction(function):
+        raise TypeError(f"op must decorate a plain method, got {type(function).__name__}")
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"op {function.__name__!r}: a generator cannot answer; make it async def to stream its items"
+        )
+    if not inspect.signature(function).parameters:
+        raise TypeError(f"op {function.__name__!r}: a method needs self")
+
+
+def _check_options(
+    name: str, raises: object, undo: object, *, concurrent: object, on_abandon: object
+) -> None:
+    """Refuse options of the wrong kind, for callers without a type checker."""
+    kinds = cast("tuple[object, ...]", raises) if isinstance(raises, tuple) else (None,)
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        raise TypeError(f"op {name!r}: raises must be a tuple of Exception classes, got {raises!r}")
+    if undo is not None and not callable(undo):
+        raise TypeError(f"op {name!r}: undo must be callable, got {undo!r}")
+    if not isinstance(concurrent, bool):
+        raise TypeError(f"op {name!r}: concurrent must be a bool, got {concurrent!r}")
+    if on_abandon not in {"cancel", "finish"}:
+        raise ValueError(f"op {name!r}: on_abandon must be 'cancel' or 'finish', got {on_abandon!r}")
 
 
 def _kind(function: object) -> Kind:

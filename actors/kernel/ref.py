@@ -58,7 +58,8 @@ class Ref(Generic[ActorT_co]):
 
         Raises:
             NotDelivered: it was never handled; sending again is safe. Subclasses say why: `MailboxFull`,
-                `ActorStopped`, `AskCycle`.
+                `ActorStopped`.
+            AskCycle: it, or an ask made on its behalf, would wait for itself; the path is in the error.
             Interrupted: its op had started when the actor ended; whether it took effect is unknown.
             Exception: the op's own declared errors, unchanged.
             TypeError: not a message, or not one of this actor.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from types import CoroutineType
 from typing import Any, Protocol
 
 import attrs
@@ -107,10 +108,22 @@ class Server:
         else:
             if value.__class__ is Deferred:
                 self._park(envelope, spec, value)
+            elif value.__class__ is CoroutineType:
+                self._refuse_coroutine(envelope, spec, value)
             elif envelope.reply is None or envelope.reply.answer(value):
                 envelope.handled()
             else:
                 self._hand_back(envelope, spec, value)
+
+    def _refuse_coroutine(
+        self, envelope: Envelope, spec: OpSpec, value: CoroutineType[Any, Any, Any]
+    ) -> None:
+        """Crash over an op that is async behind a decorator that hides it: it would run in its asker's task."""
+        value.close()
+        text = (
+            f"op {spec.name!r} returned a coroutine; make it async def, or let its decorator say that it is"
+        )
+        self._crashed(envelope, TypeError(text))
 
     async def _run(
         self,

@@ -129,7 +129,16 @@ class Slot:
     def open(
         cls, name: str, books: Books, *, capacity: int = DEFAULT_CAPACITY, overflow: Overflow = "wait"
     ) -> Slot:
-        """Make a slot whose messages count into `books`."""
+        """Make a slot whose messages count into `books`.
+
+        Raises:
+            TypeError: `name` is no text.
+            ValueError: `name` is empty or would not print on one line.
+        """
+        if type(name) is not str:
+            raise TypeError(f"name must be a string, got {name!r}")
+        if not name or not name.isprintable():
+            raise ValueError(f"name must be printable text on one line, got {name!r}")
         return cls(name, Mailbox(name, capacity, overflow, books))
 
     def enter(self, performer: Performer) -> int:

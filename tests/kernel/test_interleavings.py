@@ -467,7 +467,7 @@ async def race_watch_against_end(rng: random.Random) -> None:
         await at_instant(rng)
         await ref.stop(grace=0)
     assert len(seen) + left == watchers
-    assert all(down == Down("<lambda>", "stopped", None, 1) for down in seen)
+    assert all(down == Down("Ledger", "stopped", None, 1) for down in seen)
     assert sorted(called.values()) == [1] * expected
     assert ref._slot._watchers == ()
 

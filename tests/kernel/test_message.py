@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -329,3 +330,65 @@ async def test_another_actors_message_is_refused_and_does_not_hurt_the_actor() -
 
 def test_ask_cycles_are_always_declared() -> None:
     assert untyped(Counter.add).__op__.raises == (AskCycle,)
+
+
+# what cannot be an op, for callers without a type checker
+
+
+def generating(self: Any) -> Any:
+    yield self
+
+
+def selfless() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "complaint"),
+    [
+        (generating, "op 'generating': a generator cannot answer; make it async def to stream its items"),
+        (selfless, "op 'selfless': a method needs self"),
+        (staticmethod(selfless), "op must decorate a plain method, got staticmethod"),
+        (3, "op must decorate a plain method, got int"),
+    ],
+)
+def test_what_is_no_method_cannot_be_an_op(function: Any, complaint: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        op(function)
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "complaint"),
+    [
+        ({"raises": ValueError}, TypeError, "raises must be a tuple of Exception classes"),
+        ({"raises": (KeyboardInterrupt,)}, TypeError, "raises must be a tuple of Exception classes"),
+        ({"undo": "zz"}, TypeError, "undo must be callable, got 'zz'"),
+        ({"concurrent": "yes"}, TypeError, "concurrent must be a bool, got 'yes'"),
+        ({"on_abandon": "nope"}, ValueError, "on_abandon must be 'cancel' or 'finish', got 'nope'"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options: Any, kind: type[Exception], complaint: str) -> None:
+    async def work(self: Any) -> None: ...
+
+    with pytest.raises(kind, match=complaint):
+        op(**options)(work)
+
+
+@pytest.mark.parametrize("name", ["setup", "name", "now", "finish"])
+def test_an_op_cannot_take_a_name_of_the_kernel(name: str) -> None:
+    def method(self: Any) -> None: ...
+
+    method.__name__ = name
+    with pytest.raises(TypeError, match=f"^op Bad.{name}: the name is the kernel's own; take another$"):
+        type("Bad", (Actor,), {name: op(method)})
+
+
+async def test_a_coroutine_that_hides_behind_a_decorator_is_a_crash_and_not_an_answer() -> None:
+    class Hiding(Actor):
+        @op
+        def hidden(self) -> Any:
+            return trio.sleep(1)  # noqa: ASYNC105  # the fault that is to be caught
+
+    with pytest.raises(TypeError, match=r"^op 'hidden' returned a coroutine; make it async def"):
+        async with open_actor(Hiding) as ref:
+            await ref.ask(Hiding.hidden())

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -183,8 +185,59 @@ async def test_a_crash_cancels_the_block_and_comes_as_it_is() -> None:
 async def test_a_crash_and_an_error_of_the_block_come_in_a_group() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         async with open_actor(Stage) as ref:
+            with pytest.raises(Interrupted):
+                await ref.ask(Stage.crash())
+            raise ValueError("block")
+    assert {type(error) for error in caught.value.exceptions} == {KeyError, ValueError}
+
+
+async def test_an_asker_in_the_block_that_hears_of_the_crash_adds_nothing_to_it() -> None:
+    with pytest.raises(KeyError, match="crash"):
+        async with open_actor(Stage) as ref:
             await ref.ask(Stage.crash())
-    assert {type(error) for error in caught.value.exceptions} == {KeyError, Interrupted}
+
+
+async def test_an_actor_made_by_a_lambda_is_called_by_its_class() -> None:
+    async with open_actor(lambda: Stage()) as ref:  # noqa: PLW0108  # the lambda is what this is about
+        assert ref.name == "Stage"
+    with pytest.raises(ActorStopped, match="actor 'Stage' has stopped"):
+        await ref.ask(Stage.crash())
+
+
+@pytest.mark.parametrize("grace", ["x", None, math.nan, -1, True])
+async def test_a_grace_that_is_none_is_refused_before_the_start(grace: Any) -> None:
+    with pytest.raises(ValueError, match=r"^grace must be a number >= 0, got "):
+        async with open_actor(Stage, grace=grace):
+            pytest.fail("the block ran")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(3, TypeError), ("", ValueError), ("a\nb", ValueError), ("\x1b[2J", ValueError)]
+)
+async def test_a_name_that_cannot_be_shown_is_refused(name: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^name must be "):
+        async with open_actor(Stage, name=name):
+            pytest.fail("the block ran")
+
+
+def test_another_thread_is_refused_and_breaks_nothing() -> None:
+    async def main() -> None:
+        async with open_actor(Stage) as ref:
+            await trio.testing.wait_all_tasks_blocked()
+
+            async def ask() -> None:
+                await ref.ask(Stage.crash())
+
+            for reach in (partial(ref.tell_nowait, Stage.crash()), partial(trio.run, ask)):
+                with pytest.raises(RuntimeError) as caught:
+                    await trio.to_thread.run_sync(reach)
+                assert (
+                    str(caught.value)
+                    == "actor 'Stage' runs in another thread; reach it through trio.from_thread"
+                )
+            assert ref.statistics().messages.sent == 0
+
+    run(main, clock=trio.testing.MockClock(rate=1))  # threads take real time, which must not be jumped over
 
 
 async def test_teardown_runs_when_the_block_raises_and_when_it_is_cancelled() -> None:
