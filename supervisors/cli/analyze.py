@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO, cast
 
 import attrs
 import click
@@ -84,7 +84,7 @@ def analyze_file(
     """Do all of `understudy analyze`.
 
     All that can be wrong with the script, the settings and the place to write is found before the analysis begins,
-    as that may cost money.
+    as that may cost money. With standard output closed from the start, the analysis needs a file to go to.
 
     Raises:
         InputError: the script cannot be worked on, a reader is unknown, or the log cannot be written.
@@ -102,6 +102,8 @@ def analyze_file(
     screenplay = load(_content(options.file), str(options.file))
     sources = [path for path in (options.file, options.settings) if path]
     written = [options.out] if options.out and options.out != STANDARD_OUTPUT else []
+    if not written and cast("TextIO | None", sys.stdout) is None:
+        raise wrong_usage("standard output is closed, so nothing could be shown; name a file with --out")
     for path in written:
         demand_own_file("--out", path, sources)
         prepare(path)

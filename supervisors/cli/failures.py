@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import cast
+from typing import TextIO, cast
 
 import click
 
@@ -29,7 +29,7 @@ def tell(error: BaseException, *, with_traceback: bool = False) -> ExitStatus:
     if status is ExitStatus.PIPE_CLOSED or isinstance(leaf, OSError):
         _abandon_standard_output()
     with suppress(OSError):  # standard error may be gone as well, and the status still tells
-        if with_traceback:
+        if with_traceback and cast("TextIO | None", sys.stderr) is not None:
             traceback.print_exception(error)
         for line in lines:
             click.echo(f"understudy: {plain(line)}", err=True)
@@ -93,6 +93,8 @@ def _sentence(message: str) -> str:
 
 def _abandon_standard_output() -> None:
     """Let what is still buffered go nowhere: the interpreter would write it on its way out, and fail aloud."""
+    if cast("TextIO | None", sys.stdout) is None:
+        return
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import click
 from structlog.typing import FilteringBoundLogger
@@ -50,6 +50,8 @@ def open_log(
         yield silent_log()
         return
     if path == STANDARD_ERROR:
+        if cast("TextIO | None", sys.stderr) is None:
+            raise InputError("--log - cannot be written: standard error is closed")
         _refuse_beside_board(path, is_board_shown=is_board_shown)
         yield log_lines(
             sys.stderr,
@@ -90,8 +92,7 @@ def _refuse_beside_board(path: Path, *, is_board_shown: bool) -> None:
 
 def _tell_failure(name: str, error: Exception) -> None:
     with suppress(OSError, ValueError):
-        sys.stderr.write(f"understudy: cannot write the log to {name}: {_reason(error)}; it ends here\n")
-        sys.stderr.flush()
+        click.echo(f"understudy: cannot write the log to {name}: {_reason(error)}; it ends here", err=True)
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -76,7 +76,8 @@ def understudy() -> None:
     "--out",
     type=Path,
     metavar="PATH",
-    help="Write the analysis as JSON to this file, whole or not at all; - prints it in place of the report.",
+    help="Write the analysis as JSON to this file, whole or not at all; - prints it in place of the report. "
+    "Needed when standard output is closed.",
 )
 @click.option(
     "--log",
@@ -142,7 +143,10 @@ def main(arguments: Sequence[str] | None = None, *, run_analysis: RunAnalysis | 
     """
     try:
         status = _invoke(sys.argv[1:] if arguments is None else arguments, run_analysis)
-        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told in one line
+        if (
+            cast("TextIO | None", sys.stdout) is not None
+        ):  # it is None when the process was started without one
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told in one line
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  # nothing stands above
         from supervisors.cli.failures import tell  # noqa: PLC0415  # only a failure needs it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import secrets
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,13 +24,16 @@ class PipeConsole(Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
-def console_on(stream: TextIO, *, is_colourless: bool) -> Console:
+def console_on(stream: TextIO | None, *, is_colourless: bool) -> Console:
     """Return a console on `stream`; a character its encoding does not have becomes a question mark.
 
     Args:
-        stream: standard output or standard error.
+        stream: standard output or standard error; None, as Python has it when the process was started without
+            one, takes everything and shows nothing.
         is_colourless: no colours, whatever `NO_COLOR` says; otherwise that variable decides.
     """
+    if stream is None:  # rich would take the other stream in its place
+        return PipeConsole(file=io.StringIO(), quiet=True)
     if isinstance(cast("object", stream), io.TextIOWrapper):
         cast("io.TextIOWrapper[Any]", stream).reconfigure(errors="replace")
     return PipeConsole(file=stream, no_color=is_colourless or None, highlight=False)
@@ -84,7 +88,8 @@ def write_whole(path: Path, content: bytes) -> None:
             path.write_bytes(content)
             return
         target = path.resolve()  # of a link the file it points to is replaced, not the link
-        draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+        # Random, as a draft of a killed run may lie there, and short, as the target's name may be as long as can be.
+        draft = target.with_name(f".understudy-{secrets.token_hex(8)}.part")
         try:
             _write_durably(draft, content)
             draft.replace(target)

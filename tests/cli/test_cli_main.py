@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -250,6 +250,77 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_a_draft_that_a_killed_run_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    out = tmp_path / "analysis.json"
+    left = tmp_path / f".analysis.json.{os.getpid()}.part"
+    left.write_text("half")
+
+    write_whole(out, b"new")
+
+    assert out.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == [left, out]
+
+
+def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path: Path) -> None:
+    out = tmp_path / ("a" * 255)
+
+    write_whole(out, b"new")
+
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("options", [[], ["--out", "-"]])
+def test_a_closed_standard_output_is_told_before_anything_is_spent(
+    script: str, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    fake = FakeRun()
+
+    assert main(["analyze", script, *options], run_analysis=fake) == 2
+
+    assert capsys.readouterr().err == (
+        "understudy: standard output is closed, so nothing could be shown; name a file with --out; "
+        "'understudy analyze --help' tells more\n"
+    )
+    assert not fake.calls
+
+
+def test_with_standard_output_closed_a_file_takes_the_analysis(
+    script: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    out = tmp_path / "analysis.json"
+
+    assert main(["analyze", script, "--quiet", "--out", str(out)], run_analysis=FakeRun()) == 0
+
+    assert json.loads(out.read_text())["title"] == "The Sign"
+    assert capsys.readouterr().err == ""
+
+
+def test_an_os_error_with_standard_output_closed_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+
+    assert tell(OSError(5, "I/O error")) == 1
+    assert capsys.readouterr().err == "understudy: standard output: i/o error\n"
+
+
+def test_a_closed_standard_error_leaves_standard_output_to_the_report(
+    script: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setenv("UNDERSTUDY_DEBUG", "1")
+    fake = FakeRun()
+
+    assert main(["analyze", script, "--out", "-"], run_analysis=fake) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "complete"
+    assert main(["analyze", script, "--log", "-"], run_analysis=fake) == 2
+    assert main(["analyze", script, "--log", "/dev/full"], run_analysis=fake) == 0
+    assert "Traceback" not in capsys.readouterr().out
+    assert len(fake.calls) == 2
+
+
 def test_a_device_is_written_to_and_stays_a_device(script: str) -> None:
     assert main(["analyze", script, "--out", "/dev/null"], run_analysis=FakeRun()) == 0
     assert Path("/dev/null").is_char_device()
@@ -487,6 +558,31 @@ async def test_a_signal_cancels_the_work_and_lets_it_clean_up() -> None:
 
     assert caught.value.signal_number == signal.SIGTERM
     assert cleaned == ["up"]
+
+
+@pytest.fixture
+def ignoring() -> Iterator[Callable[[signal.Signals], None]]:
+    """Ignore signals until the test ends."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield lambda number: (signal.signal(number, signal.SIG_IGN), None)[1]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("ignored", [[signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
+    ignored: list[signal.Signals], ignoring: Callable[[signal.Signals], None]
+) -> None:
+    async def work() -> str:
+        for number in ignored:
+            signal.raise_signal(number)
+        await trio.sleep(0.01)
+        return "done"
+
+    for number in ignored:
+        ignoring(number)
+
+    assert trio.run(run_until_stopped, work) == "done"
 
 
 # From here on the command runs as a process of its own: signals, pipes and the interpreter's end are real.
