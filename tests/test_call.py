@@ -331,9 +331,10 @@ async def test_a_fault_no_model_can_mend_is_neither_tried_again_nor_elsewhere(fa
 
 async def test_a_bad_request_is_neither_tried_again_nor_asked_elsewhere() -> None:
     provider = provider_with()
+    answer_first = attrs.evolve(a_request(), messages=(ChatMessage("assistant", "hello"),))
     async with open_path(provider, FIRST, SECOND) as path:
         with pytest.raises(ProviderFailed, match="400 invalid_request_error"):
-            await answer_of(path, a_request(max_tokens=0))
+            await answer_of(path, answer_first)
 
         assert provider.statistics().requests == 1
 
@@ -429,22 +430,11 @@ async def test_a_path_out_of_bounds_is_refused(options: dict[str, Any], text: st
             attrs.evolve(path, **options)
 
 
-@pytest.mark.parametrize(
-    ("request_", "error"),
-    [
-        (None, TypeError),
-        ("hello", TypeError),
-        (a_request(max_tokens=-1), ValueError),
-        (attrs.evolve(a_request(), max_tokens="many"), TypeError),  # type: ignore[arg-type]  # wrong on purpose
-        (attrs.evolve(a_request(), temperature=math.nan), ValueError),
-    ],
-)
-async def test_a_request_that_is_none_is_refused_before_anything_is_reserved(
-    request_: Any, error: type[Exception]
-) -> None:
+@pytest.mark.parametrize("request_", [None, "hello"])
+async def test_a_request_that_is_none_is_refused_before_anything_is_reserved(request_: Any) -> None:
     provider = provider_with()
     async with open_path(provider) as path:
-        with pytest.raises(error):
+        with pytest.raises(TypeError, match=r"^request must be a ChatRequest, got "):
             [step async for step in place_call(path, request_)]
 
         assert provider.statistics().requests == 0

@@ -32,7 +32,7 @@ def encode(request: ChatRequest, *, api_key: str, base_url: str) -> HttpRequest:
         A POST to `{base_url}/v1/messages`. Half a surrogate pair, which UTF-8 lacks, becomes a question mark.
 
     Raises:
-        ValueError: the key cannot stand in a header, or the temperature is not a finite number.
+        ValueError: the key cannot stand in a header.
     """
     if not (api_key.isascii() and api_key.isprintable() and api_key) or " " in api_key:
         # A line break from a file is the usual cause. Named here, or the HTTP library would quote the key.

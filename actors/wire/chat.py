@@ -1,20 +1,80 @@
-"""One chat call as every provider understands it: what is asked, what comes back, what it cost."""
+"""One chat call as every provider understands it: what is asked, what comes back, what it cost.
+
+A question is checked where it is made. Further on it is shared ground: what is wrong with one would end there as a
+crash for everybody. Errors name the field and its bound, and never repeat a text.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import attrs
 
 Role = Literal["user", "assistant"]
 
+ROLES = ("user", "assistant")
+"""The values of a `Role`."""
+LONGEST_ROLE = 20
+"""Characters: what is longer or no single word is a text in the wrong place, and no error repeats it."""
+
+
+def _role(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be 'user' or 'assistant', got {type(value).__name__}")
+    if value not in ROLES:
+        is_word = value.isidentifier() and len(value) <= LONGEST_ROLE
+        shown = repr(value) if is_word else f"{len(value)} characters"
+        raise ValueError(f"{attribute.name} must be 'user' or 'assistant', got {shown}")
+
+
+def _text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be text, got {type(value).__name__}")
+
 
 @attrs.frozen
 class ChatMessage:
-    """One turn of a conversation."""
+    """One turn of a conversation.
 
-    role: Role
-    text: str
+    Args:
+        role: whose turn it is, "user" or "assistant".
+        text: what was said; may be empty.
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: there is no such role.
+    """
+
+    role: Role = attrs.field(validator=_role)
+    text: str = attrs.field(validator=_text)
+
+
+def _turns(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, tuple):
+        raise TypeError(f"{attribute.name} must be a tuple of ChatMessage, got {type(value).__name__}")
+    for turn in cast("tuple[object, ...]", value):
+        if not isinstance(turn, ChatMessage):
+            raise TypeError(
+                f"{attribute.name} must be a tuple of ChatMessage, got {type(turn).__name__} in it"
+            )
+    if not value:
+        raise ValueError(f"{attribute.name} must hold at least 1 message, got 0")
+
+
+def _positive(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a whole number, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{attribute.name} must be >= 1, got {value}")
+
+
+def _unit(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a number or None, got {type(value).__name__}")
+    if not 0.0 <= value <= 1.0:  # not-a-number fails every comparison, so it fails here too
+        raise ValueError(f"{attribute.name} must be from 0.0 to 1.0, got {value}")
 
 
 @attrs.frozen
@@ -22,18 +82,23 @@ class ChatRequest:
     """A question to a model, free of any provider's dialect.
 
     Args:
-        model: the provider's model id.
-        messages: the turns so far, oldest first; the last one is the user's.
+        model: the provider's model id. A runtime's chain of models puts its own in its place, so it is ignored
+            there; leave it empty for a call that goes along a chain.
+        messages: the turns so far, oldest first, at least one; the last one is the user's.
         system: the system prompt, empty for none.
-        max_tokens: the most output tokens the model may produce.
+        max_tokens: the most output tokens the model may produce, at least 1.
         temperature: 0.0 (steady) to 1.0 (free), or None for the provider's default.
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: a number is out of its bounds, or there is no message.
     """
 
-    model: str
-    messages: tuple[ChatMessage, ...]
-    system: str = ""
-    max_tokens: int = 1024
-    temperature: float | None = None
+    model: str = attrs.field(validator=_text)
+    messages: tuple[ChatMessage, ...] = attrs.field(validator=_turns)
+    system: str = attrs.field(default="", validator=_text)
+    max_tokens: int = attrs.field(default=1024, validator=_positive)
+    temperature: float | None = attrs.field(default=None, validator=_unit)
 
 
 @attrs.frozen

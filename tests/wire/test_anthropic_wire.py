@@ -100,10 +100,6 @@ class TestEncode:
             encode(QUESTION, api_key=key, base_url=BASE)
         assert "sk" not in str(caught.value).removeprefix("api_key")
 
-    def test_a_temperature_that_is_not_a_number_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="JSON"):
-            encode(ChatRequest("m", (), temperature=float("nan")), api_key=KEY, base_url=BASE)
-
 
 class TestReplies:
     def test_a_message_is_read(self) -> None:
