@@ -148,7 +148,7 @@ class Incarnation:
                     await pending
                     break  # time has passed: a timer may be due
                 left -= 1
-                if self._lane or (self._is_ending and not self._is_draining) or not left or not mailbox.depth:
+                if not left or not mailbox.depth or self._lane or (self._is_ending and not self._is_draining):
                     break
                 envelope = mailbox.get_nowait()
             envelope = None  # an idle actor does not hold on to the last message

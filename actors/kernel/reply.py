@@ -95,9 +95,7 @@ class Reply(Generic[R]):
             self._task = trio.lowlevel.current_task()
             self._on_abandon = on_abandon
             await trio.lowlevel.wait_task_rescheduled(self._abort)
-            self._on_abandon = (
-                None  # breaks the cycle of cell and envelope, so that the message is let go at once
-            )
+            self._on_abandon = None  # breaks the cycle of cell and envelope: the message is let go at once
         if self._state == _EXPIRED:
             await trio.lowlevel.checkpoint_if_cancelled()
         if self._error is not None:

@@ -27,6 +27,9 @@ from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import OpSpec
 from actors.kernel.reply import Deferred
 
+NEVER = math.inf
+"""The deadline of a message that has none; a name of this module is found faster than one of another."""
+
 
 class Host(Protocol):
     """What serving needs of the incarnation around it."""
@@ -71,7 +74,7 @@ class Server:
             return None  # its asker has gone: skipped before it costs anything
         message: object = envelope.message
         spec = self.actor.__ops__.get(type(message))
-        if spec is not None and spec.kind == "sync" and envelope.deadline == math.inf:
+        if spec is not None and spec.kind == "sync" and envelope.deadline == NEVER:
             self._call(envelope, spec)
         elif spec is None or (spec.kind == "stream" and envelope.feed is None):
             endings.misaddressed(envelope, type(self.actor))
