@@ -9,13 +9,13 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.coverage.screenplay import Screenplay
 from actors.progress import Observer
-from actors.testing.provider import ProviderLimits, ServedModel, SimulatedProvider, serve
-from actors.testing.reader_model import reader_model
+from actors.testing.provider import serve
 from supervisors.runtime import bad_evening
 from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.reading import reader_of
 from supervisors.runtime.runtime import open_runtime
 from supervisors.runtime.settings import Settings
+from supervisors.runtime.simulation import simulated_provider
 
 
 async def analyze_screenplay(
@@ -45,17 +45,3 @@ async def analyze_screenplay(
         runtime = await stack.enter_async_context(open_runtime(settings, seed=seed, log=log))
         make_reader = bad_evening.make_reader if trouble else reader_of
         return await runtime.analyze(screenplay, observer=observer, make_reader=make_reader)
-
-
-def simulated_provider(settings: Settings, *, trouble: bool, seed: int) -> SimulatedProvider:
-    """Return a provider that serves the models of the settings, within their limits, by reading what it is sent."""
-    limits = settings.limits
-    provider = SimulatedProvider(
-        limits=ProviderLimits(limits.requests, limits.input_tokens, limits.output_tokens),
-        models=tuple(ServedModel(model) for model in settings.provider.models),
-        model=reader_model,
-        seed=seed,
-    )
-    if trouble:
-        provider.script(*bad_evening.faults(settings))
-    return provider

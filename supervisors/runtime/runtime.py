@@ -1,7 +1,7 @@
 """The composition root: one tree of transport, limiters and endpoint, built from settings, for the length of a block.
 
 runtime (one_for_one)
-├── transport              the shared HTTP client
+├── transport              the shared HTTP client, or the simulated provider
 ├── limiter/<model>        one for each model of the chain: each is a pool of its own
 └── endpoint               places the calls
 """
@@ -36,6 +36,7 @@ from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
 from supervisors.runtime.runtime_log import RuntimeLog
 from supervisors.runtime.settings import Settings
+from supervisors.runtime.simulation import is_simulated_in_process, simulated_provider
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import Tree, open_supervisor
 
@@ -112,12 +113,21 @@ async def open_runtime(
 ) -> AsyncGenerator[Runtime]:
     """Run the whole tree for the length of the block.
 
+    A provider named "simulated" stays on this machine: it answers in process, unless `provider.base_url` says where on
+    the loopback one is served.
+
     Args:
         settings: limits, models, retries and the rest.
         transport: carries the exchanges instead of HTTP, for tests; it is not closed here.
-        seed: decides all jitter.
+        seed: decides all jitter, and what the simulated provider takes its time by.
         log: is told of children, calls and analyses; None for silence. `actors.telemetry.log_lines` makes one.
+
+    Raises:
+        SettingsError: a simulated provider is said to be on another machine; nothing was started.
+        StartFailed: a part of the tree did not start; those before it are stopped again.
     """
+    if transport is None and is_simulated_in_process(settings):
+        transport = simulated_provider(settings, trouble=False, seed=seed).transport
     supervision = settings.supervision
     log = silent_log() if log is None else log
     told = RuntimeLog(log)
@@ -144,8 +154,8 @@ def _opener(
 ) -> Callable[[], AbstractAsyncContextManager[Transport]]:
     if transport is not None:
         return lambda: nullcontext(transport)
-    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice. The simulated
-    # provider is on this machine, where a proxy for the way out does not reach.
+    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice. A simulated
+    # provider that is served is on this machine, where a proxy for the way out does not reach.
     provider = settings.provider
     return lambda: HttpxTransport(
         read_timeout=provider.attempt_timeout, trust_env=provider.name != "simulated"

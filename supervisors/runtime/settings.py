@@ -89,7 +89,7 @@ class ProviderSettings:
 
     Args:
         name: "simulated" (offline, scripted) or "anthropic".
-        base_url: root of the provider's API.
+        base_url: root of the provider's API; of a simulated one, a loopback address, or the default for one in process.
         api_key: the secret it knows us by; appears in no repr and no error.
         models: model ids, the preferred one first, the others are fallbacks in order.
         max_tokens: the most output tokens of one answer.

@@ -23,6 +23,7 @@ from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.reading import MakeReader, reader_of
 from supervisors.runtime.runtime import open_runtime
 from supervisors.runtime.settings import (
+    BASE_URL,
     LimitSettings,
     ProviderSettings,
     ReaderSettings,
@@ -62,6 +63,7 @@ def settings_with(
     *,
     models: tuple[str, ...] = (FIRST, SECOND),
     attempt_timeout: float = 120.0,
+    base_url: str = BASE_URL,
     limits: dict[str, Any] | None = None,
     readers: dict[str, Any] | None = None,
     retry: dict[str, Any] | None = None,
@@ -69,7 +71,7 @@ def settings_with(
 ) -> Settings:
     """Return the default settings but for what is named; restarts wait for nothing unless told otherwise."""
     return Settings(
-        provider=ProviderSettings(models=models, attempt_timeout=attempt_timeout),
+        provider=ProviderSettings(models=models, attempt_timeout=attempt_timeout, base_url=base_url),
         limits=LimitSettings(**limits or {}),
         readers=ReaderSettings(**readers or {}),
         retry=RetrySettings(**retry or {}),

@@ -9,9 +9,10 @@ from analysis_setup import SIGN, provider_for
 from actors.progress import Progress, unobserved
 from actors.testing.provider import INSTANT, ProviderLimits, SimulatedProvider
 from supervisors.runtime import analysis as analysis_module
-from supervisors.runtime.analysis import analyze_screenplay, simulated_provider
+from supervisors.runtime.analysis import analyze_screenplay
 from supervisors.runtime.bad_evening import faults
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings
+from supervisors.runtime.simulation import simulated_provider
 
 QUICK = RetrySettings(max_retries=40, initial=0.01, cap=0.01)
 

@@ -15,6 +15,7 @@ from actors.errors import (
     NeverFits,
     ProviderFailed,
     RestartsExhausted,
+    SettingsError,
     StartFailed,
     TransportFailed,
     WaitTooLong,
@@ -22,6 +23,7 @@ from actors.errors import (
 from actors.kernel import Ref
 from actors.limiter import Limiter
 from actors.testing.provider import MODES, Mode, hang, overload, server_error, spend_cap
+from actors.transporter import Transporter
 from actors.wire.chat import ChatMessage, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 from supervisors.runtime.runtime import open_runtime
@@ -30,6 +32,9 @@ from supervisors.runtime.settings import ProviderSettings, Settings
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 REQUEST = ChatRequest("", (ChatMessage("user", "Is it any good?"),), max_tokens=100)
+
+SERVED = "http://127.0.0.1:9"
+"""Where a simulated provider is said to be, on this machine."""
 
 
 async def test_a_call_is_answered_by_the_preferred_model() -> None:
@@ -193,7 +198,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> MakeWire:
 
 async def test_the_transport_is_open_as_long_as_the_block(wire: MakeWire) -> None:
     line = wire()
-    async with open_runtime(settings_with(attempt_timeout=50.0)) as runtime:
+    async with open_runtime(settings_with(attempt_timeout=50.0, base_url=SERVED)) as runtime:
         await runtime.call(REQUEST)
         assert line.notes == ["made with {'read_timeout': 50.0, 'trust_env': False}", "opened"]
 
@@ -206,6 +211,90 @@ async def test_only_a_provider_out_in_the_world_is_reached_through_the_proxies_o
     line = wire()
     async with open_runtime(Settings(provider=ProviderSettings(name="anthropic", api_key="key"))):
         assert line.notes[0] == "made with {'read_timeout': 120.0, 'trust_env': True}"
+
+
+async def test_the_defaults_are_answered_in_process_and_nothing_leaves_the_machine(wire: MakeWire) -> None:
+    line = wire()
+    async with open_runtime(Settings(), seed=3) as runtime:
+        answered = await runtime.call(REQUEST)
+
+    assert line.notes == []
+    assert (answered.model_used, answered.attempts) == (FIRST, 1)
+    assert "screenplays" in answered.reply.text
+    assert trio.current_time() > 0.0
+
+
+async def test_the_same_seed_takes_the_simulated_provider_the_same_time(wire: MakeWire) -> None:
+    wire()  # should it be asked for after all, nothing leaves this machine
+    times: list[float] = []
+    for seed in (3, 3, 4):
+        began = trio.current_time()
+        async with open_runtime(Settings(), seed=seed) as runtime:
+            await runtime.call(REQUEST)
+        times.append(round(trio.current_time() - began, 6))
+
+    assert times[0] == times[1] != times[2]
+
+
+async def test_the_simulated_provider_in_process_outlives_its_transport(wire: MakeWire) -> None:
+    line = wire()
+    settings = settings_with(models=(FIRST,), limits={"requests": 1, "max_wait": 600.0})
+    async with open_runtime(settings) as runtime:
+        await runtime.call(REQUEST)
+        transport: Ref[Transporter] = await runtime.tree.child("transport")
+        await transport.stop()
+        answered = await runtime.call(REQUEST)
+
+    assert line.notes == []
+    assert answered.attempts == 1
+    assert trio.current_time() >= 60.0
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [SERVED, "http://127.8.9.1", "http://[::1]:9/v1", "https://localhost:8443", "http://LOCALHOST/"],
+)
+async def test_a_simulated_provider_may_be_served_on_this_machine(wire: MakeWire, base_url: str) -> None:
+    line = wire()
+    async with open_runtime(settings_with(base_url=base_url)):
+        assert line.notes[1:] == ["opened"]
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://api.anthropic.com/",
+        "http://128.0.0.1",
+        "http://0.0.0.0:80",
+        "http://[::2]",
+        "http://10.0.0.1:8080/v1",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+    ],
+)
+async def test_a_simulated_provider_on_another_machine_is_refused_before_anything_starts(
+    wire: MakeWire, base_url: str
+) -> None:
+    line = wire()
+    began = trio.lowlevel.current_statistics().tasks_living
+
+    with pytest.raises(SettingsError) as caught:
+        async with open_runtime(settings_with(base_url=base_url)):
+            pytest.fail("it must not come up")
+
+    (problem,) = caught.value.problems
+    assert problem == (
+        "provider.base_url must be a loopback address (127.0.0.0/8, ::1 or localhost) for provider.name 'simulated',"
+        f" got {base_url!r}"
+    )
+    assert line.notes == []
+    assert trio.lowlevel.current_statistics().tasks_living == began
+
+
+async def test_a_transport_that_is_given_goes_before_any_address() -> None:
+    settings = settings_with(base_url="http://simulated.provider")
+    async with open_runtime(settings, transport=provider_for(settings).transport) as runtime:
+        assert (await runtime.call(REQUEST)).model_used == FIRST
 
 
 async def test_a_real_key_that_is_set_never_reaches_the_simulated_provider() -> None:
@@ -230,7 +319,7 @@ async def test_a_transport_that_does_not_open_leaves_nothing(wire: MakeWire) -> 
     tasks = trio.lowlevel.current_statistics().tasks_living
 
     with pytest.raises(StartFailed, match="child 'transport' did not start") as caught:
-        async with open_runtime(settings_with()):
+        async with open_runtime(settings_with(base_url=SERVED)):
             pytest.fail("it must not come up")
 
     assert isinstance(caught.value.__cause__, OSError)
@@ -250,7 +339,7 @@ async def test_a_part_that_does_not_start_takes_those_before_it_down_again(
     tasks = trio.lowlevel.current_statistics().tasks_living
 
     with pytest.raises(StartFailed, match="child 'endpoint' did not start"):
-        async with open_runtime(settings_with()):
+        async with open_runtime(settings_with(base_url=SERVED)):
             pytest.fail("it must not come up")
 
     assert line.notes[1:] == ["opened", "closed"]
@@ -259,7 +348,7 @@ async def test_a_part_that_does_not_start_takes_those_before_it_down_again(
 
 async def test_a_transport_that_crashes_is_opened_anew_and_the_call_goes_on(wire: MakeWire) -> None:
     line = wire(crashes=1)
-    async with open_runtime(settings_with()) as runtime:
+    async with open_runtime(settings_with(base_url=SERVED)) as runtime:
         answered = await runtime.call(REQUEST)
         (transport, *others) = await runtime.tree.which_children()
 
@@ -271,7 +360,7 @@ async def test_a_transport_that_crashes_is_opened_anew_and_the_call_goes_on(wire
 
 async def test_a_transport_that_crashes_beyond_its_budget_ends_the_runtime(wire: MakeWire) -> None:
     line = wire(crashes=4)
-    settings = settings_with(retry={"initial": 0.01, "cap": 0.01})
+    settings = settings_with(base_url=SERVED, retry={"initial": 0.01, "cap": 0.01})
     with pytest.raises(RestartsExhausted) as caught:
         async with open_runtime(settings) as runtime:
             await runtime.call(REQUEST)
