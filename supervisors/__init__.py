@@ -1,23 +1,31 @@
-"""Supervision on Trio: trees that restart, fail over and stop in order, and the runtime composed of them."""
+"""Supervision on Trio: trees that restart, fail over and stop in order, and the runtime composed of them.
+
+A name is imported when it is first asked for, so that the command, which lives further down, can tell of its options
+or of a Ctrl-C without waiting for Trio.
+"""
 
 from __future__ import annotations
 
-from supervisors.backoff import Backoff
-from supervisors.child import ChildCounts, ChildState, ChildStatus
-from supervisors.child_spec import ChildSpec
-from supervisors.events import (
-    ChildCrashed,
-    ChildGivenUp,
-    ChildOverdue,
-    ChildRestarting,
-    ChildStarted,
-    ChildStopped,
-    Escalated,
-    LifecycleEvent,
-)
-from supervisors.intensity import Intensity
-from supervisors.supervisor import Supervisor
-from supervisors.tree import Tree, open_supervisor
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisors.backoff import Backoff
+    from supervisors.child import ChildCounts, ChildState, ChildStatus
+    from supervisors.child_spec import ChildSpec
+    from supervisors.events import (
+        ChildCrashed,
+        ChildGivenUp,
+        ChildOverdue,
+        ChildRestarting,
+        ChildStarted,
+        ChildStopped,
+        Escalated,
+        LifecycleEvent,
+    )
+    from supervisors.intensity import Intensity
+    from supervisors.supervisor import Supervisor
+    from supervisors.tree import Tree, open_supervisor
 
 __all__ = [
     "Backoff",
@@ -38,3 +46,37 @@ __all__ = [
     "Tree",
     "open_supervisor",
 ]
+
+_HOMES = {
+    "Backoff": "backoff",
+    "ChildCounts": "child",
+    "ChildCrashed": "events",
+    "ChildGivenUp": "events",
+    "ChildOverdue": "events",
+    "ChildRestarting": "events",
+    "ChildSpec": "child_spec",
+    "ChildStarted": "events",
+    "ChildState": "child",
+    "ChildStatus": "child",
+    "ChildStopped": "events",
+    "Escalated": "events",
+    "Intensity": "intensity",
+    "LifecycleEvent": "events",
+    "Supervisor": "supervisor",
+    "Tree": "tree",
+    "open_supervisor": "tree",
+}
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value  # asked for once
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

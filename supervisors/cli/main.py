@@ -1,6 +1,7 @@
 """The `understudy` command: its words, its options and its exit statuses.
 
-Thin on purpose, and quick: only click is imported until a command has work to do.
+Thin on purpose, and quick: of what is not Python's own only click is imported until a command has work to do or a
+failure to tell. So help does not wait for Trio, and a Ctrl-C while the rest is imported finds `main` in charge.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -142,12 +144,22 @@ def main(arguments: Sequence[str] | None = None, *, run_analysis: RunAnalysis | 
         run_analysis: what analyses a screenplay, or None for the runtime's own way.
     """
     try:
-        status = _invoke(sys.argv[1:] if arguments is None else arguments, run_analysis)
+        return _run(sys.argv[1:] if arguments is None else arguments, run_analysis)
+    except KeyboardInterrupt:
+        # Told here without another import: it may have struck in the middle of one, and left that half done.
+        with suppress(OSError):
+            click.echo("understudy: interrupted", err=True)
+        return ExitStatus.INTERRUPTED
+
+
+def _run(arguments: Sequence[str], run_analysis: RunAnalysis | None) -> int:
+    try:
+        status = _invoke(arguments, run_analysis)
         if (
             cast("TextIO | None", sys.stdout) is not None
         ):  # it is None when the process was started without one
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told in one line
-    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  # nothing stands above
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # nothing stands above
         from supervisors.cli.failures import tell  # noqa: PLC0415  # only a failure needs it
 
         return tell(error, with_traceback=os.environ.get("UNDERSTUDY_DEBUG") == "1")
