@@ -140,8 +140,8 @@ class Mailbox:
     def get_nowait(self) -> Envelope | None:
         """Return the next envelope, or None when there is none."""
         if self._returned is not None:
-            envelope, self._returned = self._returned, None
-            return self.taken(envelope)
+            returned, self._returned = self._returned, None
+            return self.taken(returned)
         try:
             envelope = self._receive.receive_nowait()
         except trio.WouldBlock:
