@@ -18,7 +18,7 @@ IGNORE = re.compile(
 )
 EXPLAINED = re.compile(
     r"(?:# (?:(?:ruff: )?noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|(?:type|pyright): ignore\[[\w-]+(?:, [\w-]+)*\]) *)+"
-    r"(?:#|-) (?!noqa|type:|pyright:|ruff:)[^\s#-].*"
+    r"# (?!noqa|type:|pyright:|ruff:)[^\s#-].*"
 )
 
 

@@ -169,4 +169,4 @@ class _Problems:
 
 
 def _printable(key: str) -> str:
-    return key if key.isprintable() and len(key) <= 80 else shown(key)  # noqa: PLR2004 - one line of a terminal
+    return key if key.isprintable() and len(key) <= 80 else shown(key)  # noqa: PLR2004  # one line of a terminal
