@@ -49,11 +49,5 @@ class StumblingReader(Reader):
 
 def make_reader(persona: Persona, endpoint: Ref[Endpoint], settings: Settings) -> Reader:
     """Make the readers of the bad evening."""
-    if persona.name != STUMBLES:
-        return reader_of(persona, endpoint, settings)
-    return StumblingReader(
-        persona,
-        endpoint,
-        section_tokens=settings.readers.section_tokens,
-        max_tokens=settings.provider.max_tokens,
-    )
+    kind = StumblingReader if persona.name == STUMBLES else Reader
+    return reader_of(persona, endpoint, settings, kind)

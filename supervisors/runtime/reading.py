@@ -40,9 +40,11 @@ from supervisors.tree import open_supervisor
 MakeReader = Callable[[Persona, Ref[Endpoint], Settings], Reader]
 
 
-def reader_of(persona: Persona, endpoint: Ref[Endpoint], settings: Settings) -> Reader:
-    """Make the usual reader."""
-    return Reader(
+def reader_of(
+    persona: Persona, endpoint: Ref[Endpoint], settings: Settings, kind: type[Reader] = Reader
+) -> Reader:
+    """Make a reader as the settings want it; of another `kind` where a test or a demonstration needs one."""
+    return kind(
         persona,
         endpoint,
         section_tokens=settings.readers.section_tokens,
