@@ -50,7 +50,7 @@ from actors.policies.instants import check_number
 from actors.policies.ledger import ReservationId, SlidingWindowLedger
 from actors.policies.ledger_records import Shortfall
 from actors.policies.meter import Unknown
-from actors.policies.usage import NOTHING, Usage
+from actors.policies.usage import NOTHING, Usage, whole_number
 from actors.policies.waiting_line import Waiting, WaitingLine
 
 _Fate = Literal["granted", "timed_out", "withdrawn", "never_fits", "wait_too_long", "queue_full"]
@@ -58,13 +58,6 @@ _Fate = Literal["granted", "timed_out", "withdrawn", "never_fits", "wait_too_lon
 # A queue longer than this is a fault elsewhere: at the smallest published limit, 50 requests a minute, the
 # last of 1,000 waits 20 minutes, which is longer than anybody means to.
 DEFAULT_MAX_WAITING = 1_000
-
-
-def _not_negative(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{attribute.name} must be >= 0, got {value}")
 
 
 @attrs.define(eq=False)
@@ -89,7 +82,7 @@ class AdmissionQueue:
 
     ledger: SlidingWindowLedger = attrs.field(on_setattr=attrs.setters.frozen)
     max_waiting: int = attrs.field(
-        default=DEFAULT_MAX_WAITING, validator=_not_negative, on_setattr=attrs.setters.frozen
+        default=DEFAULT_MAX_WAITING, validator=whole_number, on_setattr=attrs.setters.frozen
     )
     _line: WaitingLine = attrs.field(factory=WaitingLine, init=False)
     _last_ticket: int = attrs.field(default=0, init=False)

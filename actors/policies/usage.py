@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 
-def _whole(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
+def whole_number(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
+    """Validate a count, as an attrs validator: TypeError for no whole number, ValueError below 0."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
     if value < 0:
@@ -23,9 +24,9 @@ class Usage:
         output_tokens: tokens the model produces.
     """
 
-    requests: int = attrs.field(default=1, validator=_whole)
-    input_tokens: int = attrs.field(default=0, validator=_whole)
-    output_tokens: int = attrs.field(default=0, validator=_whole)
+    requests: int = attrs.field(default=1, validator=whole_number)
+    input_tokens: int = attrs.field(default=0, validator=whole_number)
+    output_tokens: int = attrs.field(default=0, validator=whole_number)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
