@@ -8,6 +8,7 @@ Outline:
     │   │   ├── MailboxFull          the mailbox refuses or drops when it is full
     │   │   └── ActorStopped         the actor has ended or is stopping
     │   ├── Interrupted            its handler had started: the outcome is unknown
+    │   │   └── Quarantined          it crashed several incarnations in a row and is not tried again
     │   └── AskCycle               the ask would wait for itself; refused before it was sent, and always will be
     ├── Rejected                 nothing was sent to a provider, nothing was spent
     │   ├── NeverFits              larger than a limit: waiting cannot help
@@ -17,13 +18,22 @@ Outline:
     │   ├── TransportFailed        no complete response came back
     │   ├── ProviderFailed         the provider answered with an error
     │   └── ReplyInvalid           the provider answered, but the answer is of no use
+    ├── NotNow                   an actor does not want to start now; raised by the actor, no failure
     ├── StartFailed              a child or a tree did not start
-    ├── RestartsExhausted        a child failed more often than its budget allows
+    ├── RestartsExhausted        a child failed more often than its budget allows; an ExceptionGroup as well
+    ├── EndedUnasked             an incarnation ended by itself although its child is permanent
     ├── ChildError               a supervisor cannot do with this child what it was asked to
-    │   ├── ChildExists            the id is taken, by a child that runs or one that was stopped
+    │   ├── ChildExists            the id is taken
+    │   │   ├── ChildAlreadyStarted  by a child that runs, starts or restarts
+    │   │   └── ChildAlreadyPresent  by a child that was stopped and is kept
     │   ├── ChildNotFound          no child has this id
     │   ├── ChildStillRunning      it has to be stopped first
-    │   └── ChildStillRestarting   it is between two incarnations
+    │   ├── ChildStillRestarting   it is between two incarnations
+    │   ├── NeedsStopped           a child it needs was stopped; start that first
+    │   ├── StillNeeded            the spec of another child needs it
+    │   └── TooManyChildren        the supervisor has as many as it may
+    ├── NameTaken                another actor of the tree has this name
+    ├── NameNotFound             no actor of the tree has this name
     ├── SettingsError            a wrong setting: file, key, value and bound
     └── InputError               what the user gave cannot be worked on
 
@@ -34,7 +44,8 @@ Messages are lower case, name the value and the bound or the next step, and neve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 
 class UnderstudyError(Exception):
@@ -103,6 +114,13 @@ class AskCycle(DeliveryError):
 
 class Interrupted(DeliveryError):
     """The handler had started when its actor ended: whether the work was done is unknown."""
+
+
+class Quarantined(Interrupted):
+    """The message crashed several incarnations of its actor, one after the other, and is not tried again.
+
+    The crashes are chained as a group; the message is a dead letter.
+    """
 
 
 class Rejected(UnderstudyError):
@@ -203,6 +221,13 @@ class ReplyInvalid(CallFailed):
         self.problems = problems
 
 
+class NotNow(UnderstudyError):
+    """Raised in an actor's `setup`, or by its factory: it has no reason to run now, and that is no failure.
+
+    A supervisor keeps the spec of a permanent or transient child without an incarnation; a temporary one is forgotten.
+    """
+
+
 class StartFailed(UnderstudyError):
     """A child or a tree did not start; the root cause is chained.
 
@@ -215,8 +240,11 @@ class StartFailed(UnderstudyError):
         self.child = child
 
 
-class RestartsExhausted(UnderstudyError):
-    """A child failed more often within its period than its budget allows.
+class RestartsExhausted(UnderstudyError, ExceptionGroup[Exception]):
+    """A child failed more often within its period than its budget allows: the post-mortem of all its incarnations.
+
+    It is an ExceptionGroup of what ended them, oldest first, so `except*` reaches into it. Each error has notes that
+    say which incarnation it ended, which message it met, and how long the pause was that followed.
 
     Attributes:
         child: the name of the child.
@@ -224,11 +252,31 @@ class RestartsExhausted(UnderstudyError):
         period: the length of the window in seconds.
     """
 
-    def __init__(self, text: str, *, child: str, restarts: int, period: float) -> None:
-        super().__init__(text)
+    def __new__(cls, text: str, errors: Sequence[Exception], **_facts: object) -> Self:
+        """Make the group; the facts are for `__init__`.
+
+        Raises:
+            ValueError: there are no errors.
+        """
+        return super().__new__(cls, text, errors)
+
+    def __init__(
+        self, text: str, errors: Sequence[Exception], *, child: str, restarts: int, period: float
+    ) -> None:
+        super().__init__(text, errors)
         self.child = child
         self.restarts = restarts
         self.period = period
+
+    def derive(self, excs: Sequence[Exception], /) -> RestartsExhausted:  # type: ignore[override]  # an exception of ours holds no interrupts
+        """Return a group of some of the errors with the same facts: what `except*` and `split` make."""
+        return RestartsExhausted(
+            self.message, excs, child=self.child, restarts=self.restarts, period=self.period
+        )
+
+
+class EndedUnasked(UnderstudyError):
+    """An incarnation ended without an error although its child is permanent: it was started again for that."""
 
 
 class ChildError(UnderstudyError):
@@ -244,7 +292,15 @@ class ChildError(UnderstudyError):
 
 
 class ChildExists(ChildError):
-    """The id is taken, by a child that runs or by one that was stopped and is kept."""
+    """The id is taken."""
+
+
+class ChildAlreadyStarted(ChildExists):
+    """The id is taken by a child that runs, starts, stops or restarts."""
+
+
+class ChildAlreadyPresent(ChildExists):
+    """The id is taken by a child that was stopped and is kept; it can be restarted or deleted."""
 
 
 class ChildNotFound(ChildError):
@@ -257,6 +313,42 @@ class ChildStillRunning(ChildError):
 
 class ChildStillRestarting(ChildError):
     """The child is between two incarnations and starts again by itself; stop it first."""
+
+
+class NeedsStopped(ChildError):
+    """The child needs another one that was stopped; start that first."""
+
+
+class StillNeeded(ChildError):
+    """The spec of another child needs this one; delete or change that first."""
+
+
+class TooManyChildren(ChildError):
+    """The supervisor has as many children as it may; `child` is the supervisor's name."""
+
+
+class NameTaken(UnderstudyError):
+    """Another actor of the tree is registered under this name.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, text: str, *, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+class NameNotFound(UnderstudyError):
+    """No actor of the tree is registered under this name.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, text: str, *, name: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class SettingsError(UnderstudyError):
