@@ -260,7 +260,7 @@ class RestartsExhausted(UnderstudyError, ExceptionGroup[Exception]):
         """
         return super().__new__(cls, text, errors)
 
-    def __init__(
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]  # unpickling makes it without its facts
         self, text: str, errors: Sequence[Exception], *, child: str, restarts: int, period: float
     ) -> None:
         super().__init__(text, errors)
