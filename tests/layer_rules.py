@@ -97,6 +97,9 @@ ROOMS = (
         "supervisors.restart",
         inside=("supervisors.intensity", "supervisors.backoff", "supervisors.restart"),
     ),
+    Room("supervisors.rendezvous", inside=("supervisors.rendezvous",)),
+    Room("supervisors.least_loaded", inside=("supervisors.least_loaded",)),
+    Room("supervisors.stuckness", inside=("supervisors.stuckness",)),
     # A spec says how a child is made, so it has the kernel's types; what decides and what acts are out of bounds.
     Room(
         "supervisors.child_spec",
