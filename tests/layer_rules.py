@@ -100,6 +100,7 @@ ROOMS = (
     Room("supervisors.rendezvous", inside=("supervisors.rendezvous",)),
     Room("supervisors.least_loaded", inside=("supervisors.least_loaded",)),
     Room("supervisors.stuckness", inside=("supervisors.stuckness",)),
+    Room("supervisors.failover_policy", inside=("supervisors.failover_policy",)),
     # A spec says how a child is made, so it has the kernel's types; what decides and what acts are out of bounds.
     Room(
         "supervisors.child_spec",
