@@ -1,4 +1,4 @@
-r"""One child of a supervisor: its slot, its task and how far it has got.
+r"""One child of a supervisor: its slot and how far it has got.
 
     starting --> running --> restarting --> starting ...
         \__________\_____________\______> stopped
@@ -20,12 +20,17 @@ from actors.kernel.actor import Actor
 from actors.kernel.incarnation import LEAST_TEARDOWN, Incarnation
 from actors.kernel.ref import Ref
 from actors.kernel.slot import DEFAULT_GRACE, Exit, Slot
+from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.failures import Failures
+from supervisors.intensity import Intensity
 from supervisors.restart import RestartRecord, RestartType
 
 ChildState: TypeAlias = Literal["starting", "running", "stopping", "restarting", "stopped"]
 """How far a child has got."""
+
+Kind: TypeAlias = Literal["worker", "supervisor"]
+"""Whether a child has children of its own; what was never made counts as a worker."""
 
 
 @attrs.frozen
@@ -55,13 +60,17 @@ class ChildCounts:
         specs: all of them.
         active: those with an incarnation: starting, running or stopping.
         restarting: those that wait for their next one.
-        stopped: those that are kept to be started again by hand.
+        stopped: those that are kept to be started again.
+        supervisors: those, of all, that are supervisors.
+        workers: those that are not.
     """
 
     specs: int
     active: int
     restarting: int
     stopped: int
+    supervisors: int
+    workers: int
 
 
 @attrs.define(eq=False)
@@ -74,14 +83,18 @@ class Child:
         record: its restarts.
         failures: its last errors.
         grace: seconds it has to stop.
+        kind: whether it is a supervisor.
+        restarts: how often it was started again since it was started.
+        is_playing: whether an incarnation plays or is about to.
         is_dismissed: whether its supervisor wants it stopped: whatever comes, it is not started again.
+        is_recalled: whether it is to end because its group is restarted: it is started again, whatever comes.
         is_unwanted: whether its spec goes with it when it stops.
         is_on_trial: whether its spec goes with it if it never starts.
+        is_settled: whether its first start has succeeded or failed.
         has_started: whether any incarnation got as far as serving.
+        is_over: whether no incarnation plays and none will.
         up_since: since when this incarnation serves, or None while it does not.
         exit: how the last incarnation ended.
-        settled: set once the first start has succeeded or failed.
-        over: set when no incarnation plays and none will.
     """
 
     spec: ChildSpec[Actor]
@@ -89,19 +102,21 @@ class Child:
     record: RestartRecord
     failures: Failures
     grace: float = DEFAULT_GRACE
+    kind: Kind = "worker"
+    restarts: int = 0
+    is_playing: bool = False
     is_dismissed: bool = False
+    is_recalled: bool = False
     is_unwanted: bool = False
     is_on_trial: bool = False
+    is_settled: bool = False
     has_started: bool = False
+    is_over: bool = False
     up_since: float | None = None
     exit: Exit = attrs.field(factory=lambda: Exit("cancelled"))
-    settled: trio.Event = attrs.field(factory=trio.Event)
-    over: trio.Event = attrs.field(factory=trio.Event)
-    _pause: trio.CancelScope | None = None
-    _is_cut: bool = False
+    _change: trio.Event | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.slot.on_stop_request = lambda _grace: self.cut_pause()
         if self.spec.grace is not None:
             self.grace = self.spec.grace
 
@@ -124,60 +139,95 @@ class Child:
         """Return a snapshot."""
         return ChildStatus(self.id, self.state, self.spec.restart, self.slot.incarnation, Ref(self.slot))
 
-    async def play(self, on_started: Callable[[Child], object]) -> Exit:
+    async def play(self, on_started: Callable[[Child, Incarnation], object]) -> Exit:
         """Run one incarnation and return how it ended; call `on_started` when it serves."""
+        incarnation = Incarnation(self.slot)
 
         def started() -> None:
-            self.has_started = True
+            self.has_started = self.is_settled = True
             self.up_since = trio.current_time()
-            self.settled.set()
-            on_started(self)
+            on_started(self, incarnation)
+            self._tell()
 
-        self.up_since = None
-        incarnation = Incarnation(self.slot)
         try:
             self.exit = await incarnation.run(self._make, started)
         except BaseException:
             self.exit = Exit("cancelled", incarnation.error)
             raise
+        finally:
+            self.is_playing = False
+            self._tell()
         return self.exit
 
     def _make(self) -> Actor:
         actor = self.spec.factory()
+        self.kind = getattr(actor, "kind", "worker")
         if self.spec.grace is None:
             self.grace = getattr(actor, "default_grace", DEFAULT_GRACE)
         return actor
 
-    async def pause(self, delay: float) -> bool:
-        """Wait `delay` seconds, messages waiting too; return whether the wait was not cut."""
+    def begin(self) -> None:
+        """Note that an incarnation is about to play."""
+        self.slot.state = "starting"
+        self.is_playing, self.is_recalled, self.up_since = True, False, None
+
+    def rest(self) -> None:
+        """Note that it waits for its next incarnation, its messages too."""
         self.slot.leave("restarting")
-        self._is_cut = False
-        with trio.CancelScope(deadline=trio.current_time() + delay) as self._pause:
-            await trio.sleep_forever()
-        return not self._is_cut
 
-    def cut_pause(self) -> None:
-        """End the wait for the next incarnation, if it waits."""
-        self._is_cut = True
-        if self._pause is not None:
-            self._pause.cancel()
+    def settle(self) -> None:
+        """Note that its first start has succeeded or failed."""
+        self.is_settled = True
+        self._tell()
 
-    async def halt(self) -> bool:
-        """Stop it for good within its grace; return whether it has stopped.
-
-        The wait is bounded by the grace and the least time for a teardown: a child that shields itself from its end
-        is left behind.
-        """
-        self.is_dismissed = True
-        self.slot.request_stop(self.grace)
-        with trio.move_on_after(self.grace + LEAST_TEARDOWN if self.grace < math.inf else math.inf):
-            await self.over.wait()
-        if not self.over.is_set():
-            await trio.lowlevel.checkpoint()  # a teardown that is cut in this very instant may end in it
-        return self.over.is_set()
+    def change(self, spec: ChildSpec[Actor], backoff: Backoff, intensity: Intensity) -> None:
+        """Go on under another spec: what is about the mailbox holds from the next slot on, all else at once."""
+        self.spec = spec
+        self.record.restart, self.record.backoff = spec.restart, backoff
+        self.record.window.intensity = intensity
+        self.failures.restarts = intensity.restarts
+        self.slot.keeps_state, self.slot.quarantine_after = spec.keep_state, spec.quarantine_after
+        if spec.grace is not None:
+            self.grace = spec.grace
 
     def close(self) -> None:
         """Turn away what waits for it, and tell its watchers."""
         self.slot.close(self.exit)
-        self.settled.set()
-        self.over.set()
+        self.is_settled = self.is_over = True
+        self._tell()
+
+    async def halt(self, *, drain: bool = False) -> bool:
+        """Ask its incarnation to end within its grace, after its messages if `drain`; return whether it has ended.
+
+        The wait is bounded by the grace and the least time for a teardown: a child that shields itself from its end
+        is left behind.
+        """
+        self.slot.request_stop(self.grace, drain=drain)
+        with trio.move_on_after(self.grace + LEAST_TEARDOWN if self.grace < math.inf else math.inf):
+            while self.is_playing:
+                await self._changed()
+        if self.is_playing:
+            await trio.lowlevel.checkpoint()  # a teardown that is cut in this very instant may end in it
+        return not self.is_playing
+
+    async def settled(self) -> None:
+        """Wait until its first start has succeeded or failed."""
+        while not self.is_settled:
+            await self._changed()
+
+    async def up_or_out(self) -> None:
+        """Wait until the incarnation that plays serves, or does not play any more."""
+        while self.is_playing and self.up_since is None:
+            await self._changed()
+
+    async def _changed(self) -> None:
+        if (
+            self._change is None
+        ):  # most children are never waited for: an event each would be their largest part
+            self._change = trio.Event()
+        await self._change.wait()
+
+    def _tell(self) -> None:
+        if self._change is not None:
+            self._change.set()
+            self._change = None

@@ -1,47 +1,63 @@
 """The children of one supervisor: what starts, watches, restarts and stops them.
 
-Every child has one task, `_attend`, from a start to the next stop: it runs an incarnation, has the exit judged, waits
-out the delay and runs the next one. A judgement is a plain call that changes state at once: the pure part says what
-is to be done (`supervisors.restart`), the task does it. Nobody waits for a task of a sibling.
+Every incarnation is a task, `_play`, that runs it and has its end judged. A judgement is a plain call that changes
+state at once: the pure parts say what is to be done (`supervisors.restart`) and with whom (`supervisors.dependencies`),
+and what takes time is a `Recovery`. Recoveries that share nobody run side by side; one that is asked for a child of
+another becomes one with it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVarTuple, assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias, TypeVarTuple, assert_never
 
 import attrs
 import trio
 
-from actors.errors import RestartsExhausted, StartFailed
+from actors.errors import EndedUnasked, RestartsExhausted, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
-from actors.kernel.slot import Exit, Slot
+from actors.kernel.incarnation import Incarnation
+from actors.kernel.slot import Exit
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
+from supervisors.dependencies import Strategy
 from supervisors.failures import Failures
-from supervisors.intensity import CHILD_INTENSITY, Intensity, RestartWindow
+from supervisors.intensity import Intensity, RestartWindow
+from supervisors.recoveries import Recoveries
+from supervisors.recovery import Recovery
 from supervisors.reporting import Reporter
-from supervisors.restart import (
-    VERDICTS,
-    Decision,
-    Escalate,
-    Forget,
-    Keep,
-    Restart,
-    RestartRecord,
-)
+from supervisors.restart import VERDICTS, Decision, Escalate, Forget, Keep, Restart
+from supervisors.roster import Roster
 
 Ts = TypeVarTuple("Ts")
 
+AutoShutdown: TypeAlias = Literal["never", "any", "all"]
+"""When a supervisor ends by itself: never, with the first significant child that does, or with the last."""
 
-class StartSoon(Protocol):
-    """How a task of the supervisor is started."""
 
-    def __call__(self, run: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
+class Owner(Protocol):
+    """What the children need of the supervisor around them."""
+
+    def start_soon(self, run: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
         """Run `run(*args)` as a child task of the supervisor."""
+        ...
+
+    def revive(self, child: Child, exit_: Exit) -> float | None:
+        """Say in how many seconds a child is started again that by the rules would not be; None leaves it to them.
+
+        Asked when a budget is spent, a first start failed or a start was declined. Such a restart is free.
+        """
+        ...
+
+    def on_exhausted(self, error: RestartsExhausted) -> None:
+        """End with `error`: called once, when a budget is spent."""
+        ...
+
+    def on_auto_shutdown(self) -> None:
+        """End normally: called once, when the significant children have ended."""
         ...
 
 
@@ -50,129 +66,234 @@ class Children:
     """Owns the children's state; the supervisor is the actor around it.
 
     Args:
+        owner: the supervisor.
         report: tells what happens.
+        strategy: who is restarted with whom besides what the specs declare.
         books: where the children's messages are counted.
         intensity: the budget of restarts over all children.
         backoff: how long children wait before a restart that do not say it themselves.
         rng: where the jitter comes from.
-        start_soon: starts a task of the supervisor.
-        on_exhausted: called once, when a budget is spent.
-        by_id: the children in the order in which they were started, stopped ones included.
+        auto_shutdown: when the supervisor ends by itself.
         is_ending: whether all are to be stopped: whatever ends is not started again.
+        is_forgetful: whether children that are not started again are forgotten, whatever their type.
     """
 
+    owner: Owner
     report: Reporter
+    strategy: Strategy
     books: Books
     intensity: Intensity
     backoff: Backoff
     rng: random.Random
-    start_soon: StartSoon
-    on_exhausted: Callable[[RestartsExhausted], object]
-    by_id: dict[str, Child] = attrs.field(factory=dict[str, Child], init=False)
+    auto_shutdown: AutoShutdown = "never"
     is_ending: bool = attrs.field(default=False, init=False)
-    _window: RestartWindow = attrs.field(init=False)
+    is_forgetful: bool = attrs.field(default=False, init=False)
+    roster: Roster = attrs.field(init=False)
     _failures: Failures = attrs.field(init=False)
+    _recoveries: Recoveries = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._window = RestartWindow(self.intensity)
+        window = RestartWindow(self.intensity)
+        self.roster = Roster(self.strategy, self.books, self.backoff, window, self._cut)
         self._failures = Failures(self.intensity.restarts)
+        self._recoveries = Recoveries(
+            lambda: Recovery(self.by_id.values, self.halt, self.launch, self._retire), self.owner.start_soon
+        )
+
+    @property
+    def by_id(self) -> Mapping[str, Child]:
+        """The children in start order, stopped ones included."""
+        return self.roster.by_id
+
+    # starts and stops
 
     def add(self, spec: ChildSpec[Actor]) -> Child:
         """Take a child in, or a stopped one anew in its old place."""
-        slot = Slot.open(spec.id, self.books, capacity=spec.capacity, overflow=spec.overflow)
-        own = spec.intensity or CHILD_INTENSITY
-        record = RestartRecord(spec.restart, spec.backoff or self.backoff, RestartWindow(own), self._window)
-        child = Child(spec, slot, record, Failures(own.restarts))
-        self.by_id[spec.id] = child
-        return child
+        return self.roster.add(spec)
+
+    def launch(self, child: Child) -> None:
+        """Begin the next incarnation of a child."""
+        child.begin()
+        self.owner.start_soon(self._play, child)
 
     async def start(self, child: Child) -> None:
-        """Start a child that was added; return when its first incarnation serves.
+        """Start a child that was added; return when its first incarnation serves, or has declined to.
 
         Raises:
             StartFailed: it did not start; the cause is chained.
         """
-        self.start_soon(self._attend, child)
-        await child.settled.wait()
-        if not child.has_started:
+        self.launch(child)
+        await self.started(child)
+
+    async def started(self, child: Child) -> None:
+        """Wait for the first start of a child that was launched.
+
+        Raises:
+            StartFailed: it did not start; the cause is chained.
+        """
+        await child.settled()
+        if not child.has_started and child.exit.reason != "declined":
             cause = child.exit.error
             why = "was stopped first" if cause is None else f"failed with {type(cause).__name__}"
             raise StartFailed(f"child {child.id!r} did not start: it {why}", child=child.id) from cause
 
-    async def halt(self, child: Child) -> bool:
-        """Stop a child within its grace; return whether it has stopped."""
-        if await child.halt():
+    async def halt(self, child: Child, *, drain: bool = False) -> bool:
+        """End a child's incarnation within its grace, after its messages if `drain`; return whether it has ended."""
+        if await child.halt(drain=drain):
             return True
         self.report.overdue(child)
         return False
 
-    async def halt_all(self) -> None:
-        """Stop all children in reverse order, one after the other, each within its grace."""
+    async def dismiss(self, child: Child, *, drain: bool = False) -> bool:
+        """Stop a child for good, those that need it first; return whether it has stopped."""
+        has_stopped = True
+        for each in reversed(self.roster.with_dependents(child)):
+            each.is_dismissed = True
+            has_stopped = await self.halt(each, drain=drain)
+        return has_stopped
+
+    async def halt_all(self, *, at_once: bool = False) -> None:
+        """Stop all children in reverse order, one after the other, each within its grace, or all `at_once`."""
         self.is_ending = True
-        for child in self.by_id.values():
-            child.cut_pause()  # nobody comes back while the others go
-        for child in reversed(tuple(self.by_id.values())):
+        everybody = tuple(self.by_id.values())
+        for child in everybody:
+            self._cut(child)  # nobody comes back while the others go
+        if at_once:
+            for child in everybody:
+                child.slot.request_stop(child.grace)
+        for child in reversed(everybody):
             await self.halt(child)
 
     def discard(self, child: Child) -> None:
         """Stop a child, and drop its spec when it has stopped."""
         child.is_unwanted = True
-        if child.over.is_set():
-            self._forget(child)
+        if child.is_over:
+            self.roster.forget(child)
         else:
-            self.start_soon(self.halt, child)
+            self.owner.start_soon(self.dismiss, child)
 
-    def _forget(self, child: Child) -> None:
-        if self.by_id.get(child.id) is child:
-            del self.by_id[child.id]
+    def replace(self, child: Child) -> Child:
+        """Put a new child with a new slot in the place of one that is left behind, and launch it.
 
-    # one child's life
+        What the old one has spent is the new one's; whatever becomes of the old one touches nothing any more.
+        """
+        child.is_dismissed = True
+        successor = self.add(child.spec)
+        successor.record, successor.failures = child.record, child.failures
+        self.launch(successor)
+        return successor
 
-    async def _attend(self, child: Child) -> None:
-        """Run a child's incarnations, one after the other, until none is to follow."""
+    # one incarnation, and what becomes of its child
+
+    async def _play(self, child: Child) -> None:
         try:
-            is_to_follow = True
-            while is_to_follow:
-                exit_ = await child.play(self.report.started)
-                self.report.ended(child, exit_)
-                is_to_follow = await self._is_to_follow(child, exit_)
-        finally:
-            if child.exit.reason == "cancelled":
-                self.report.ended(child, child.exit)
-            child.close()
-            if child.is_unwanted or (child.is_on_trial and not child.has_started):
-                self._forget(child)
+            exit_ = await child.play(self._on_started)
+        except BaseException:
+            self.report.ended(child, child.exit)
+            self._retire(child)
+            raise
+        self.report.ended(child, exit_)
+        self._judge(child, exit_)
 
-    async def _is_to_follow(self, child: Child, exit_: Exit) -> bool:
-        """Have an exit judged, wait as long as that says, and return whether another incarnation is to follow."""
-        decision = self._judge(child, exit_)
-        match decision:
-            case Restart(delay):
-                self.report.restarting(child, delay)
-                return await child.pause(delay) or self._is_to_follow_a_stop(child)
-            case Escalate():
-                self._escalate(child, decision)
-            case Forget():
-                child.is_unwanted = True
-            case Keep():
-                pass
-            case _:
-                assert_never(decision)
-        return False
+    def _on_started(self, child: Child, incarnation: Incarnation) -> None:
+        self._recoveries.leave(child)
+        self.report.started(child, incarnation.heritage)
 
-    def _judge(self, child: Child, exit_: Exit) -> Decision:
+    def _judge(self, child: Child, exit_: Exit) -> None:
+        """Decide what becomes of a child whose incarnation has ended, and begin to do it."""
         if self.is_ending or child.is_dismissed:
-            return Forget() if child.spec.restart == "temporary" else Keep()
-        if not child.has_started:
-            return Keep()  # a failed first start is the answer to whoever asked for it
-        ran_for = child.ran_for
-        decision = child.record.decide(exit_.reason, ran_for=ran_for, now=trio.current_time(), rng=self.rng)
-        if isinstance(exit_.error, Exception) and isinstance(decision, Restart | Escalate):
-            self._remember(child, exit_.error, ran_for, decision)
+            self._retire(child)
+        elif child.is_recalled:
+            self._rest(child)
+        elif not child.is_settled:
+            self._fail_first_start(child, exit_)
+        else:
+            self._do(child, exit_, self._decide(child, exit_))
+
+    def _fail_first_start(self, child: Child, exit_: Exit) -> None:
+        """Give up a child that never started: that is the answer to whoever asked for it."""
+        delay = self.owner.revive(child, exit_)
+        if delay is None:
+            self._retire(child)
+        else:
+            child.settle()
+            self._do(child, exit_, Restart(delay))
+
+    def _decide(self, child: Child, exit_: Exit) -> Decision:
+        ran_for, now = child.ran_for, trio.current_time()
+        decision: Decision = child.record.decide(
+            exit_.reason, ran_for=ran_for, now=now, rng=self.rng, is_free=exit_.is_quarantine
+        )
+        if isinstance(decision, Restart | Escalate):
+            self._remember(child, exit_, ran_for, decision)
+        if isinstance(decision, Escalate) or exit_.reason == "declined":
+            delay = self.owner.revive(child, exit_)
+            if delay is not None:
+                if isinstance(decision, Escalate):
+                    self.report.given_up(child, decision)
+                return Restart(delay)
         return decision
 
-    def _remember(self, child: Child, error: Exception, ran_for: float, decision: Restart | Escalate) -> None:
-        """Keep an error that costs a restart, with a note of what it ended, for the post-mortem."""
+    def _do(self, child: Child, exit_: Exit, decision: Decision) -> None:
+        match decision:
+            case Restart(delay):
+                child.restarts += 1
+                self.report.restarting(child, delay)
+                child.rest()
+                self._recoveries.bring_up(self.roster.restart_group(child), trio.current_time() + delay)
+            case Escalate():
+                self._escalate(child, decision)
+                self._retire(child)
+            case Keep() | Forget():
+                self._retire(child)
+                self._has_ended_by_itself(child, exit_)
+            case _:
+                assert_never(decision)
+
+    def _rest(self, child: Child) -> None:
+        """Have a recalled child wait for its next incarnation; a temporary one is not brought back."""
+        if child.spec.restart == "temporary":
+            self._retire(child)
+            return
+        child.rest()
+        if child not in self._recoveries:  # it ended so late that its group is up without it
+            self._recoveries.bring_up((child,), trio.current_time())
+
+    def _cut(self, child: Child) -> None:
+        """Judge a stop that was asked of a child while it waits for its next incarnation.
+
+        A permanent one is started as soon as possible, without a further restart being spent. Whoever asked for the
+        stop need not wait for the next incarnation to end, so the slot is left once more.
+        """
+        if child.is_playing or child not in self._recoveries:
+            return
+        is_wanted = not (self.is_ending or child.is_dismissed)
+        if is_wanted and VERDICTS[child.spec.restart]["stopped"] == "again_at_once":
+            child.rest()
+            self._recoveries.hasten(child)
+            return
+        child.exit = Exit("stopped")
+        self.report.ended(child, child.exit)
+        self._recoveries.withdraw(child)
+        self._retire(child)
+        if is_wanted:
+            self._has_ended_by_itself(child, child.exit)
+
+    def _retire(self, child: Child) -> None:
+        """Close a child that plays no more."""
+        self._recoveries.leave(child)
+        never_was = child.is_on_trial and not child.has_started and child.exit.reason != "declined"
+        self.roster.close(child)
+        if child.is_unwanted or never_was or self.is_forgetful or child.spec.restart == "temporary":
+            self.roster.forget(child)
+
+    # the end of the supervisor
+
+    def _remember(self, child: Child, exit_: Exit, ran_for: float, decision: Restart | Escalate) -> None:
+        """Keep what costs a restart, with a note of what it ended, for the post-mortem."""
+        error = exit_.error
+        if not isinstance(error, Exception):
+            error = EndedUnasked(f"child {child.id!r} ended although it is permanent: {exit_.reason}")
         then = f"restarted after {decision.delay:g} s" if isinstance(decision, Restart) else "not restarted"
         error.add_note(
             f"incarnation {child.slot.incarnation} of {child.id!r}, which ran {ran_for:g} s; {then}"
@@ -180,31 +301,39 @@ class Children:
         child.failures.add(error)
         self._failures.add(error)
 
-    def _is_to_follow_a_stop(self, child: Child) -> bool:
-        """Judge a stop that cut the wait: a permanent child starts at once, without a further restart being spent.
-
-        Whoever asked for the stop need not wait for the next incarnation to end, so the slot is left once more.
-        """
-        is_wanted = not (self.is_ending or child.is_dismissed)
-        if is_wanted and VERDICTS[child.spec.restart]["stopped"] == "again_at_once":
-            child.slot.leave("restarting")
-            return True
-        child.exit = Exit("stopped")
-        self.report.ended(child, child.exit)
-        return False
+    def _has_ended_by_itself(self, child: Child, exit_: Exit) -> None:
+        """End the supervisor if that is what a significant child's end means."""
+        if self.is_ending or not child.spec.significant or exit_.reason == "declined":
+            return
+        if self.auto_shutdown == "any" or (self.auto_shutdown == "all" and not self.roster.significant):
+            self.is_ending = True
+            self.report.auto_shutdown(child)
+            self.owner.on_auto_shutdown()
 
     def _escalate(self, child: Child, spent: Escalate) -> None:
         self.is_ending = True
-        self.report.escalated(child, spent)
+        self.report.given_up(child, spent)
+        self.report.escalated(child)
         restarts, period = spent.intensity.restarts, spent.intensity.period
         whose = "its" if spent.budget == "child" else "its supervisor's"
         failures = child.failures if spent.budget == "child" else self._failures
-        error = RestartsExhausted(
+        text = (
             f"child {child.id!r} of {self.report.supervisor!r} failed, and {whose} budget of {restarts} restarts"
-            f" in {period:g} s is spent",
-            child=child.id,
-            restarts=restarts,
-            period=period,
+            f" in {period:g} s is spent"
         )
-        error.__cause__ = failures.as_cause("the errors behind the restarts, oldest first")
-        self.on_exhausted(error)
+        self.owner.on_exhausted(failures.post_mortem(text, child=child.id, restarts=restarts, period=period))
+
+    # change at run time
+
+    def change_intensity(self, intensity: Intensity) -> None:
+        """Give the supervisor another budget; what was spent stays spent."""
+        self.intensity = self.roster.window.intensity = intensity
+        self._failures.restarts = intensity.restarts
+
+    def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:
+        """Put `specs` in the place of those with the same ids, and first in the row; new ones wait to be started.
+
+        Raises:
+            ValueError: a need is not there, or children need each other in a circle; nothing was changed.
+        """
+        self.roster.change(specs)

@@ -1,16 +1,20 @@
 """What happens to children, as values: for a log, a board or a test to follow. They hold no user data.
 
-The `reason` of a stop is the kernel's: "normal" (it finished), "stopped" (as asked), "killed" (its grace ran out).
+The `reason` of a stop is the kernel's: "normal" (it finished), "stopped" (as asked), "killed" (its grace ran out),
+"declined" (it did not want to start now), "cancelled" (with the block around the tree).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
 from supervisors.restart import Budget, ExitReason
+
+Heritage: TypeAlias = Literal["new", "kept", "cold"]
+"""What state an incarnation begins with: its own, that of the one before, or its own because that was refused or lost."""
 
 
 @attrs.frozen
@@ -21,12 +25,14 @@ class ChildStarted:
         supervisor: the supervisor's name.
         child: the child's id.
         incarnation: number of the incarnation, from 1.
+        state: "new"; or, where the spec asks to keep the state over restarts, "kept" or "cold".
         at: instant on the Trio clock, seconds.
     """
 
     supervisor: str
     child: str
     incarnation: int
+    state: Heritage
     at: float
 
 
@@ -80,7 +86,7 @@ class ChildOverdue:
 
 @attrs.frozen
 class ChildGivenUp:
-    """A child is not started again, because a budget is spent: its own or its supervisor's."""
+    """A child is not started again by the rules, because a budget is spent: its own or its supervisor's."""
 
     supervisor: str
     child: str
@@ -100,8 +106,24 @@ class Escalated:
     at: float
 
 
+@attrs.frozen
+class AutoShutDown:
+    """The supervisor stops all its children and ends normally, since significant ones have ended, `child` last."""
+
+    supervisor: str
+    child: str
+    at: float
+
+
 LifecycleEvent: TypeAlias = (
-    ChildStarted | ChildCrashed | ChildStopped | ChildRestarting | ChildOverdue | ChildGivenUp | Escalated
+    ChildStarted
+    | ChildCrashed
+    | ChildStopped
+    | ChildRestarting
+    | ChildOverdue
+    | ChildGivenUp
+    | Escalated
+    | AutoShutDown
 )
 """Whatever a supervisor tells of."""
 

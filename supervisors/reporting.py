@@ -8,6 +8,7 @@ import trio
 from actors.kernel.slot import Exit
 from supervisors.child import Child
 from supervisors.events import (
+    AutoShutDown,
     ChildCrashed,
     ChildGivenUp,
     ChildOverdue,
@@ -15,6 +16,7 @@ from supervisors.events import (
     ChildStarted,
     ChildStopped,
     Escalated,
+    Heritage,
     OnEvent,
 )
 from supervisors.restart import Escalate
@@ -32,9 +34,9 @@ class Reporter:
     supervisor: str
     on_event: OnEvent
 
-    def started(self, child: Child) -> None:
+    def started(self, child: Child, state: Heritage) -> None:
         """Tell that a child serves."""
-        self.on_event(ChildStarted(*self._about(child), trio.current_time()))
+        self.on_event(ChildStarted(*self._about(child), state, trio.current_time()))
 
     def ended(self, child: Child, exit_: Exit) -> None:
         """Tell how an incarnation ended."""
@@ -53,11 +55,18 @@ class Reporter:
         """Tell that a child is left behind."""
         self.on_event(ChildOverdue(*self._about(child), child.grace, trio.current_time()))
 
-    def escalated(self, child: Child, decision: Escalate) -> None:
-        """Tell that a budget is spent and the supervisor ends over it."""
+    def given_up(self, child: Child, decision: Escalate) -> None:
+        """Tell that a budget is spent."""
         now, spent = trio.current_time(), decision.intensity
         self.on_event(ChildGivenUp(*self._about(child), decision.budget, spent.restarts, spent.period, now))
-        self.on_event(Escalated(self.supervisor, child.id, now))
+
+    def escalated(self, child: Child) -> None:
+        """Tell that the supervisor ends with an error."""
+        self.on_event(Escalated(self.supervisor, child.id, trio.current_time()))
+
+    def auto_shutdown(self, child: Child) -> None:
+        """Tell that the supervisor ends because its significant children have."""
+        self.on_event(AutoShutDown(self.supervisor, child.id, trio.current_time()))
 
     def _about(self, child: Child) -> tuple[str, str, int]:
         return self.supervisor, child.id, child.slot.incarnation

@@ -1,77 +1,63 @@
 """A supervisor: an actor that starts other actors, starts them again when they crash, and stops them in order.
 
-Theory of operation. Every op answers at once or with a `Deferred`, and what takes time is a task, so a supervisor
-answers at any time, also while children start, stop and wait for their next incarnation.
-
-    setup      starts the first children in order; one that fails ends the start, those before it stop in reverse
-    running    children crash and start again, each by itself; starts and stops by hand run beside that
-    wind_down  stops the children in reverse order, each within its grace
-
-Escalation is a `finish` with an error at its end: the children are stopped as in any other stop, then `wind_down`
-raises `RestartsExhausted`, which is this supervisor's crash, for its own parent to judge. A supervisor that crashes
-by itself, is killed or is cancelled takes its children with it at once, as a nursery does; each still has its
-`teardown`.
+How it lives and ends is told in `supervisors.foreman`; here is what it is asked for.
 """
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
-
-import trio
+from typing import Any
 
 from actors.errors import (
+    ChildAlreadyPresent,
+    ChildAlreadyStarted,
     ChildExists,
     ChildNotFound,
     ChildStillRestarting,
     ChildStillRunning,
-    RestartsExhausted,
+    NeedsStopped,
     StartFailed,
+    StillNeeded,
 )
 from actors.kernel.actor import Actor
-from actors.kernel.fates import current_books
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
-from supervisors.child import Child, ChildCounts, ChildStatus
+from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
-from supervisors.children import Children
+from supervisors.children import AutoShutdown
+from supervisors.dependencies import Strategy, start_order
 from supervisors.events import OnEvent, unobserved
+from supervisors.foreman import Foreman, Manner, is_child
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
-from supervisors.reporting import Reporter
-
-Strategy: TypeAlias = Literal["one_for_one"]
-
-STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
 
-class Supervisor(Actor):
+class Supervisor(Foreman):
     """Starts its children in order, starts them again when they crash, and stops them in reverse order.
 
     It is a foreman: it does none of the work, and holds none of the results. Open one with `open_supervisor`, or nest
     it: `ChildSpec("readers", lambda: Supervisor(children=[...]))`; `Tree(ref)` is the handle.
 
     Args:
-        strategy: which children start again when one has crashed; "one_for_one": that one alone.
-        children: specs of the first children, in the order in which they start.
+        strategy: which children are restarted when one has failed: that one alone ("one_for_one"), all
+            ("one_for_all"), or that one and those that were started after it ("rest_for_one"); and always those that
+            need it.
+        children: specs of the first children, in the order in which they start, but for what their needs demand.
         intensity: the budget of restarts over all children.
         backoff: how long children wait before a restart that do not say it themselves.
+        auto_shutdown: whether the supervisor ends by itself: "never", with the first significant child that does
+            ("any"), or with the last ("all").
         seed: makes the jitter the same in every run; it is derived from seed, name and incarnation.
         rng: where the jitter comes from instead.
         on_event: called with each lifecycle event, in the task where it happens; it must not raise.
 
     Raises:
-        TypeError: a child is no `ChildSpec`.
-        ValueError: the strategy is not there, two children share an id, or both seed and rng are given.
+        TypeError: a child is no `ChildSpec`, or an argument is of the wrong kind.
+        ValueError: strategy or auto_shutdown is not there, two children share an id, a need is not there, children
+            need each other in a circle, a child is significant for nothing, or both seed and rng are given.
     """
-
-    default_grace: ClassVar[float] = math.inf
-    """Its children have graces of their own; cutting theirs short would make them worthless."""
-
-    _children: Children
 
     def __init__(
         self,
@@ -80,22 +66,15 @@ class Supervisor(Actor):
         children: Sequence[ChildSpec[Actor]] = (),
         intensity: Intensity = SUPERVISOR_INTENSITY,
         backoff: Backoff = DEFAULT_BACKOFF,
+        auto_shutdown: AutoShutdown = "never",
         seed: int | None = None,
         rng: random.Random | None = None,
         on_event: OnEvent = unobserved,
     ) -> None:
-        if strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be {' or '.join(STRATEGIES)}, got {strategy!r}")
-        if seed is not None and rng is not None:
-            raise ValueError("give a seed or an rng, not both")
-        self._first = _checked(children)
-        self._intensity = intensity
-        self._backoff = backoff
-        self._seed = seed
-        self._rng = rng
-        self._on_event = on_event
-        self._starting = trio.CancelScope()
-        self._fatal: RestartsExhausted | None = None
+        super().__init__(Manner(strategy, intensity, backoff, auto_shutdown, seed, rng, on_event))
+        first = {spec.id: spec for spec in _checked(children, auto_shutdown)}
+        order = start_order({spec.id: spec.needs for spec in first.values()})
+        self._first = [first[child] for child in order]
 
     async def setup(self) -> None:
         """Start the first children in order.
@@ -103,63 +82,39 @@ class Supervisor(Actor):
         Raises:
             StartFailed: one did not start, or crashed too often before the last had; all are stopped again.
         """
-        self._children = Children(
-            Reporter(self.name, self._on_event),
-            current_books(),
-            self._intensity,
-            self._backoff,
-            self._own_rng(),
-            self.start_soon,
-            self._end_over,
-        )
+        children = self._open()
         try:
             with self._starting:
                 for spec in self._first:
-                    await self._children.start(self._children.add(spec))
+                    await children.start(children.add(spec))
             if self._fatal is not None:
                 text = f"child {self._fatal.child!r} crashed too often before all children had started"
                 raise StartFailed(text, child=self._fatal.child) from self._fatal  # noqa: TRY301  # one end for both
         except StartFailed:
-            await self._children.halt_all()
+            await children.halt_all()
             raise
-
-    def _own_rng(self) -> random.Random:
-        if self._rng is not None:
-            return self._rng
-        return random.Random(None if self._seed is None else f"{self._seed}/{self.name}/{self.incarnation}")
-
-    async def wind_down(self) -> None:
-        """Stop all children in reverse order.
-
-        Raises:
-            RestartsExhausted: they are stopped because a budget is spent.
-        """
-        await self._children.halt_all()
-        if self._fatal is not None:
-            raise self._fatal
-
-    def _end_over(self, error: RestartsExhausted) -> None:
-        """End because a budget is spent: after the current message, or the start that is under way."""
-        self._fatal = error
-        self._starting.cancel()
-        self.finish()
 
     # what others ask: `Tree` has the same as plain methods, and says more of each
 
     def _unstart(self, ref: Ref[Any]) -> None:
         """Take back a start whose asker has gone: nobody else knows of the child."""
         child = self._children.by_id.get(ref.name)
-        if child is not None and ref == Ref[Any](child.slot):
+        if child is not None and is_child(child, ref):
             self._children.discard(child)
 
-    @op(raises=(ChildExists, StartFailed, TypeError), undo=_unstart)
+    @op(raises=(ChildExists, NeedsStopped, StartFailed, TypeError, ValueError), undo=_unstart)
     def start_child(self, spec: ChildSpec[Actor]) -> Deferred[Ref[Any]]:
         """Start one more child; answered when its `setup` has ended. A start nobody waits for any more is undone."""
-        (spec,) = _checked((spec,))
+        (spec,) = _checked((spec,), self._manner.auto_shutdown)
         taken = self._children.by_id.get(spec.id)
+        if taken is not None and taken.state == "stopped":
+            text = f"child {spec.id!r} exists already and is stopped; restart_child or delete_child it"
+            raise ChildAlreadyPresent(text, child=spec.id)
         if taken is not None:
-            hint = "; restart_child or delete_child it" if taken.state == "stopped" else ""
-            raise ChildExists(f"child {spec.id!r} exists already and is {taken.state}{hint}", child=spec.id)
+            raise ChildAlreadyStarted(f"child {spec.id!r} exists already and is {taken.state}", child=spec.id)
+        if spec.needs:
+            self._children.roster.check((spec,))
+            self._check_needs(spec)
         child = self._children.add(spec)
         child.is_on_trial = True
         answer: Deferred[Ref[Any]] = Deferred(lambda: self._children.discard(child))
@@ -171,38 +126,42 @@ class Supervisor(Actor):
         """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped."""
         child = self._find(child_id)
         answer: Deferred[None] = Deferred()
-        self.start_soon(self._halt_for, child, answer)
+        self.start_soon(self._stop_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, StartFailed))
+    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, NeedsStopped, StartFailed))
     def restart_child(self, child_id: str) -> Deferred[Ref[Any]]:
         """Start a stopped child again, in a new slot with a new ref; answered when its `setup` has ended."""
-        child = self._children.add(self._find_stopped(child_id).spec)
+        spec = self._find_stopped(child_id).spec
+        self._check_needs(spec)
+        child = self._children.add(spec)
         answer: Deferred[Ref[Any]] = Deferred()
         self.start_soon(self._start_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting))
+    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, StillNeeded))
     def delete_child(self, child_id: str) -> None:
         """Drop the spec of a stopped child."""
-        self._children.discard(self._find_stopped(child_id))
+        child = self._find_stopped(child_id)
+        if dependents := self._children.roster.needed_by(child):
+            text = f"child {child_id!r} is needed by {', '.join(map(repr, dependents))}"
+            raise StillNeeded(text, child=child_id)
+        self._children.discard(child)
 
     @op(raises=(ChildNotFound,))
     def child(self, child_id: str) -> Ref[Any]:
         """Return a ref to a child."""
         return Ref(self._find(child_id).slot)
 
-    @op
-    def which_children(self) -> tuple[ChildStatus, ...]:
-        """Return a snapshot of every child, in the order in which they started."""
-        return tuple(child.status() for child in self._children.by_id.values())
+    @op(raises=(ChildNotFound,))
+    def get_child_spec(self, child_id: str) -> ChildSpec[Any]:
+        """Return the spec of a child."""
+        return self._find(child_id).spec
 
-    @op
-    def count_children(self) -> ChildCounts:
-        """Return how many children there are."""
-        states = [child.state for child in self._children.by_id.values()]
-        stopped, restarting = states.count("stopped"), states.count("restarting")
-        return ChildCounts(len(states), len(states) - stopped - restarting, restarting, stopped)
+    @op(raises=(TypeError, ValueError))
+    def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:
+        """Put `specs` in the place of those with the same ids, and first in the row; new ones wait to be started."""
+        self._children.change_specs(_checked(specs, self._manner.auto_shutdown))
 
     def _find(self, child_id: str) -> Child:
         child = self._children.by_id.get(child_id)
@@ -220,6 +179,14 @@ class Supervisor(Actor):
             raise ChildStillRunning(f"child {child_id!r} is {child.state}; stop it first", child=child_id)
         return child
 
+    def _check_needs(self, spec: ChildSpec[Actor]) -> None:
+        """Refuse a start whose needs were stopped by hand; one that finished or declined is not missed."""
+        for each in spec.needs:
+            needed = self._children.by_id.get(each)
+            if needed is not None and needed.is_over and needed.exit.reason in {"stopped", "killed"}:
+                text = f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
+                raise NeedsStopped(text, child=spec.id)
+
     # what takes time
 
     async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
@@ -230,20 +197,30 @@ class Supervisor(Actor):
         else:
             answer.set(Ref(child.slot))
 
-    async def _halt_for(self, child: Child, answer: Deferred[None]) -> None:
-        if await self._children.halt(child):
+    async def _stop_for(self, child: Child, answer: Deferred[None]) -> None:
+        if await self._children.dismiss(child):
             answer.set(None)
         else:
             text = f"child {child.id!r} ignores its grace of {child.grace:g} s and still runs"
             answer.fail(ChildStillRunning(text, child=child.id))
 
 
-def _checked(children: Sequence[ChildSpec[Actor]]) -> tuple[ChildSpec[Actor], ...]:
-    ids: set[str] = set()
+def _checked(children: object, auto_shutdown: AutoShutdown) -> tuple[ChildSpec[Actor], ...]:
+    """Return the specs, each of which and all of which are sound.
+
+    Raises:
+        TypeError: they are no sequence, or one is no spec.
+        ValueError: two share an id, or one is significant where that means nothing.
+    """
+    if not isinstance(children, Sequence) or isinstance(children, str):
+        raise TypeError(f"children are given as a sequence of ChildSpec, got {type(children).__name__}")
+    checked: dict[str, ChildSpec[Actor]] = {}
     for spec in children:
-        if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        if not isinstance(spec, ChildSpec):
             raise TypeError(f"a child is given as a ChildSpec, got {type(spec).__name__}")
-        if spec.id in ids:
+        if spec.id in checked:
             raise ValueError(f"two children have the id {spec.id!r}")
-        ids.add(spec.id)
-    return tuple(children)
+        if spec.significant and auto_shutdown == "never":
+            raise ValueError(f"child {spec.id!r} is significant, but auto_shutdown is 'never'")
+        checked[spec.id] = spec
+    return tuple(checked.values())

@@ -6,22 +6,21 @@ import math
 import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import attrs
-import trio
 
 from actors.kernel.actor import Actor
-from actors.kernel.fates import current_books, open_books
-from actors.kernel.opening import open_actor
 from actors.kernel.ref import Ref
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import ChildCounts, ChildStatus
 from supervisors.child_spec import ChildSpec
-from supervisors.events import Escalated, LifecycleEvent, OnEvent, unobserved
+from supervisors.children import AutoShutdown
+from supervisors.dependencies import Strategy
+from supervisors.events import OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
-from supervisors.supervisor import Strategy, Supervisor
+from supervisors.root import open_root
+from supervisors.supervisor import Supervisor
 
 ActorT = TypeVar("ActorT", bound=Actor)
 
@@ -43,14 +42,22 @@ class Tree:
 
         If this call is cancelled the start is undone.
 
+        The ref of a child that declined to start (`NotNow`) has ended.
+
         Raises:
-            ChildExists: the id is taken.
+            ChildAlreadyStarted: a child with this id runs, or is about to.
+            ChildAlreadyPresent: a child with this id was stopped and is kept.
+            NeedsStopped: a child it needs was stopped.
             StartFailed: it did not start; the cause is chained, and nothing of it stays.
+            TypeError: it is no spec.
+            ValueError: a need is not there, or it is significant for nothing.
         """
         return await self.ref.ask(Supervisor.start_child(spec))
 
     async def stop_child(self, child_id: str) -> None:
-        """Stop a child within its grace; its spec is kept, unless it is temporary. A stop goes on if cancelled.
+        """Stop a child within its grace, those that need it first; a stop goes on if this call is cancelled.
+
+        Its spec is kept, unless it is temporary. It is started again by `restart_child`, or with its group.
 
         Raises:
             ChildNotFound: there is none with this id.
@@ -65,6 +72,7 @@ class Tree:
             ChildNotFound: there is none with this id.
             ChildStillRunning: it has not stopped.
             ChildStillRestarting: it starts again by itself.
+            NeedsStopped: a child it needs was stopped.
             StartFailed: it did not start; its spec is kept.
         """
         return await self.ref.ask(Supervisor.restart_child(child_id))
@@ -76,6 +84,7 @@ class Tree:
             ChildNotFound: there is none with this id.
             ChildStillRunning: it has not stopped.
             ChildStillRestarting: it starts again by itself.
+            StillNeeded: the spec of another child needs it.
         """
         await self.ref.ask(Supervisor.delete_child(child_id))
 
@@ -86,6 +95,35 @@ class Tree:
             ChildNotFound: there is none with this id.
         """
         return await self.ref.ask(Supervisor.child(child_id))
+
+    async def get_child_spec(self, child_id: str) -> ChildSpec[Any]:
+        """Return the spec of a child.
+
+        Raises:
+            ChildNotFound: there is none with this id.
+        """
+        return await self.ref.ask(Supervisor.get_child_spec(child_id))
+
+    async def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:
+        """Put `specs` in the place of those with the same ids, and first in the row, all or none.
+
+        Children that run go on: factory and mailbox hold from their next start, restart type, budget, backoff, grace
+        and needs at once. New ones are stopped until `restart_child`. Specs that are not named stay, behind these.
+
+        Raises:
+            TypeError: one is no spec.
+            ValueError: two share an id, a need is not there, children need each other in a circle, or one is
+                significant for nothing.
+        """
+        await self.ref.ask(Supervisor.change_specs(specs))
+
+    async def change_intensity(self, intensity: Intensity) -> None:
+        """Give the supervisor another budget over all children; restarts that were spent stay spent.
+
+        Raises:
+            TypeError: it is no intensity.
+        """
+        await self.ref.ask(Supervisor.change_intensity(intensity))
 
     async def which_children(self) -> tuple[ChildStatus, ...]:
         """Return a snapshot of every child, in the order in which they started."""
@@ -108,6 +146,7 @@ async def open_supervisor(
     children: Sequence[ChildSpec[Actor]] = (),
     intensity: Intensity = SUPERVISOR_INTENSITY,
     backoff: Backoff = DEFAULT_BACKOFF,
+    auto_shutdown: AutoShutdown = "never",
     seed: int | None = None,
     rng: random.Random | None = None,
     on_event: OnEvent = unobserved,
@@ -119,58 +158,44 @@ async def open_supervisor(
             await counter.ask(Counter.add(3))
 
     When the block ends, also by an error, the children are stopped in reverse order, each within its grace. When it is
-    cancelled there is no grace: what runs is cut, and every child has its `teardown`.
+    cancelled there is no grace: what runs is cut, and every child has its `teardown`. After an auto-shutdown the block
+    goes on; `await tree.ref.watch()` waits for it.
 
     Args:
-        strategy: which children start again when one has crashed; "one_for_one": that one alone.
+        strategy: which children are restarted when one has failed: that one alone ("one_for_one"), all
+            ("one_for_all"), or that one and those that were started after it ("rest_for_one"); and always those that
+            need it.
         name: how the supervisor is called in errors and events.
-        children: specs of the first children, in the order in which they start.
+        children: specs of the first children, in the order in which they start, but for what their needs demand.
         intensity: the budget of restarts over all children.
         backoff: how long children wait before a restart that do not say it themselves.
+        auto_shutdown: whether the supervisor ends by itself: "never", with the first significant child that does
+            ("any"), or with the last ("all").
         seed: makes the jitter the same in every run.
         rng: where the jitter comes from instead.
         on_event: called with each lifecycle event, in the task where it happens; it must not raise.
 
     Raises:
         StartFailed: one of the first children did not start; the cause is chained.
-        RestartsExhausted: a budget is spent; the errors behind it are chained as a group. The block is cancelled
-            first. If the block raises too, both come in an ExceptionGroup.
-        TypeError: a child is no `ChildSpec`.
-        ValueError: the strategy is not there, two children share an id, or both seed and rng are given.
+        RestartsExhausted: a budget is spent; it is the group of the errors behind it. The block is cancelled first. If
+            the block raises too, both come in an ExceptionGroup.
+        TypeError: a child is no `ChildSpec`, or an argument is of the wrong kind.
+        ValueError: strategy or auto_shutdown is not there, two children share an id, a need is not there, children
+            need each other in a circle, a child is significant for nothing, or both seed and rng are given.
     """
-    block = trio.CancelScope()
 
-    def tell(event: LifecycleEvent) -> None:
-        if isinstance(event, Escalated):
-            block.cancel()  # before the children go, lest the block trip over their absence
-        on_event(event)
+    def make(on_event: OnEvent) -> Supervisor:
+        return Supervisor(
+            strategy,
+            children=children,
+            intensity=intensity,
+            backoff=backoff,
+            auto_shutdown=auto_shutdown,
+            seed=seed,
+            rng=rng,
+            on_event=on_event,
+        )
 
-    make = partial(
-        Supervisor,
-        strategy,
-        children=children,
-        intensity=intensity,
-        backoff=backoff,
-        seed=seed,
-        rng=rng,
-        on_event=tell,
-    )
-    failure: Exception | None = None
-    try:
-        with open_books(current_books()):
-            async with open_actor(make, name=name, grace=math.inf) as ref:
-                with block:
-                    try:
-                        yield Tree(ref)
-                    except Exception as error:  # noqa: BLE001  # raised again below, when the tree has stopped
-                        failure = error
-    except BaseException as error:
-        if failure is None:
-            raise
-        both = [failure, error]
-        raise BaseExceptionGroup(f"the block around {name!r} and its tree both ended badly", both) from None
-    if failure is not None:
-        try:
-            raise failure
-        finally:
-            del failure  # breaks the cycle of error, traceback and frame
+    make(on_event)  # a wrong argument is refused here, not in the task of the tree
+    async with open_root(make, name=name, on_event=on_event) as ref:
+        yield Tree(ref)

@@ -1,0 +1,183 @@
+"""What every actor with children of its own has in common: it owns them, ends with them, and tells of them.
+
+Theory of operation. Every op answers at once or with a `Deferred`, and what takes time is a task, so a supervisor
+answers at any time, also while children start, stop and wait for their next incarnation.
+
+    setup      starts the first children in order; one that fails ends the start, those before it stop in reverse
+    running    children crash and start again, alone or in groups; starts and stops by hand run beside that
+    wind_down  stops the children in reverse order, each within its grace
+
+Escalation is a `finish` with an error at its end: the children are stopped as in any other stop, then `wind_down`
+raises `RestartsExhausted`, which is this supervisor's crash, for its own parent to judge. An auto-shutdown is a
+`finish` without one. A supervisor that crashes by itself, is killed or is cancelled takes its children with it at once,
+as a nursery does; each still has its `teardown`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, ClassVar, Literal, get_args
+
+import attrs
+import trio
+
+from actors.errors import RestartsExhausted
+from actors.kernel.actor import Actor
+from actors.kernel.fates import current_books
+from actors.kernel.ops import op
+from actors.kernel.ref import Ref
+from actors.kernel.slot import Exit
+from supervisors.backoff import DEFAULT_BACKOFF, Backoff
+from supervisors.child import Child, ChildCounts, ChildStatus
+from supervisors.children import AutoShutdown, Children
+from supervisors.dependencies import STRATEGIES, Strategy
+from supervisors.events import OnEvent, unobserved
+from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.reporting import Reporter
+
+AUTO_SHUTDOWNS: tuple[str, ...] = get_args(AutoShutdown)
+
+
+@attrs.frozen
+class Manner:
+    """How a supervisor goes about its work, whatever its children are.
+
+    Args:
+        strategy: which children are restarted when one has failed, besides those that need it.
+        intensity: the budget of restarts over all children.
+        backoff: how long children wait before a restart that do not say it themselves.
+        auto_shutdown: whether the supervisor ends by itself: "never", with the first significant child that does
+            ("any"), or with the last ("all").
+        seed: makes the jitter the same in every run; it is derived from seed, name and incarnation.
+        rng: where the jitter comes from instead.
+        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+
+    Raises:
+        TypeError: a field is of the wrong kind.
+        ValueError: strategy or auto_shutdown is not there, or both seed and rng are given.
+    """
+
+    strategy: Strategy = "one_for_one"
+    intensity: Intensity = SUPERVISOR_INTENSITY
+    backoff: Backoff = DEFAULT_BACKOFF
+    auto_shutdown: AutoShutdown = "never"
+    seed: int | None = None
+    rng: random.Random | None = None
+    on_event: OnEvent = unobserved
+
+    def __attrs_post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be {' or '.join(STRATEGIES)}, got {self.strategy!r}")
+        if self.auto_shutdown not in AUTO_SHUTDOWNS:
+            raise ValueError(
+                f"auto_shutdown must be {' or '.join(AUTO_SHUTDOWNS)}, got {self.auto_shutdown!r}"
+            )
+        for name, kind in (("intensity", Intensity), ("backoff", Backoff)):
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"{name} must be of type {kind.__name__}, got {value!r}")
+        if self.seed is not None and self.rng is not None:
+            raise ValueError("give a seed or an rng, not both")
+
+    def dice(self, name: str, incarnation: int) -> random.Random:
+        """Return where the jitter of one incarnation of the supervisor called `name` comes from."""
+        if self.rng is not None:
+            return self.rng
+        return random.Random(None if self.seed is None else f"{self.seed}/{name}/{incarnation}")
+
+
+class Foreman(Actor):
+    """An actor with children: base of all supervisors.
+
+    Args:
+        manner: how it goes about its work.
+    """
+
+    default_grace: ClassVar[float] = math.inf
+    """Its children have graces of their own; cutting theirs short would make them worthless."""
+
+    kind: ClassVar[Literal["supervisor"]] = "supervisor"
+
+    _children: Children
+
+    def __init__(self, manner: Manner) -> None:
+        self._manner = manner
+        self._starting = trio.CancelScope()
+        self._fatal: RestartsExhausted | None = None
+
+    def _open(self) -> Children:
+        """Make an empty roster of children; called first thing in `setup`."""
+        manner = self._manner
+        self._children = Children(
+            self,
+            Reporter(self.name, manner.on_event),
+            manner.strategy,
+            current_books(),
+            manner.intensity,
+            manner.backoff,
+            manner.dice(self.name, self.incarnation),
+            manner.auto_shutdown,
+        )
+        return self._children
+
+    async def wind_down(self) -> None:
+        """Stop all children in reverse order.
+
+        Raises:
+            RestartsExhausted: they are stopped because a budget is spent.
+        """
+        await self._children.halt_all()
+        if self._fatal is not None:
+            raise self._fatal
+
+    # what the children ask of it
+
+    def revive(self, child: Child, exit_: Exit) -> float | None:
+        """Leave it to the rules."""
+        del child, exit_
+        return None
+
+    def on_exhausted(self, error: RestartsExhausted) -> None:
+        """End because a budget is spent: after the current message, or the start that is under way."""
+        self._fatal = error
+        self._starting.cancel()
+        self.finish(grace=math.inf)
+
+    def on_auto_shutdown(self) -> None:
+        """End normally, after the current message or the start that is under way."""
+        self.finish(grace=math.inf)
+
+    # what others ask of it
+
+    @op
+    def which_children(self) -> tuple[ChildStatus, ...]:
+        """Return a snapshot of every child, in start order."""
+        return tuple(child.status() for child in self._children.by_id.values())
+
+    @op
+    def count_children(self) -> ChildCounts:
+        """Return how many children there are."""
+        children = self._children.by_id.values()
+        states = [child.state for child in children]
+        stopped, restarting = states.count("stopped"), states.count("restarting")
+        supervisors = sum(child.kind == "supervisor" for child in children)
+        return ChildCounts(
+            specs=len(states),
+            active=len(states) - stopped - restarting,
+            restarting=restarting,
+            stopped=stopped,
+            supervisors=supervisors,
+            workers=len(states) - supervisors,
+        )
+
+    @op(raises=(TypeError,))
+    def change_intensity(self, intensity: Intensity) -> None:
+        """Give the supervisor another budget; restarts that were spent stay spent."""
+        if not isinstance(intensity, Intensity):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"intensity must be an Intensity, got {intensity!r}")
+        self._children.change_intensity(intensity)
+
+
+def is_child(child: Child, ref: Ref[Any]) -> bool:
+    """Say whether `ref` reaches this very child, and not one that had its id before."""
+    return ref == Ref[Any](child.slot)

@@ -1,0 +1,143 @@
+"""The roster of one supervisor: its children in start order, stopped ones included, and who leans on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from actors.kernel.actor import Actor
+from actors.kernel.fates import Books
+from actors.kernel.slot import Exit, Slot
+from supervisors.backoff import Backoff
+from supervisors.child import Child
+from supervisors.child_spec import ChildSpec
+from supervisors.dependencies import Dependencies, Strategy, start_order
+from supervisors.failures import Failures
+from supervisors.intensity import CHILD_INTENSITY, RestartWindow
+from supervisors.restart import RestartRecord
+
+
+@attrs.define(eq=False)
+class Roster:
+    """Knows the children; makes them from their specs. It starts and stops nobody.
+
+    Args:
+        strategy: who is restarted with whom besides what the specs declare.
+        books: where the children's messages are counted.
+        backoff: how long children wait before a restart that do not say it themselves.
+        window: the budget of restarts over all children.
+        on_stop_request: is told when a child is asked to stop.
+        by_id: the children in start order.
+        significant: how many significant ones are not over.
+    """
+
+    strategy: Strategy
+    books: Books
+    backoff: Backoff
+    window: RestartWindow
+    on_stop_request: Callable[[Child], object]
+    by_id: dict[str, Child] = attrs.field(factory=dict[str, Child], init=False)
+    significant: int = attrs.field(default=0, init=False)
+    _dependencies: Dependencies = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._dependencies = Dependencies(self.strategy)
+
+    def add(self, spec: ChildSpec[Actor]) -> Child:
+        """Take a child in, or a stopped one anew in its old place."""
+        slot = Slot.open(
+            spec.id,
+            self.books,
+            capacity=spec.capacity,
+            overflow=spec.overflow,
+            quarantine_after=spec.quarantine_after,
+            keeps_state=spec.keep_state,
+        )
+        own = spec.intensity or CHILD_INTENSITY
+        record = RestartRecord(spec.restart, spec.backoff or self.backoff, RestartWindow(own), self.window)
+        child = Child(spec, slot, record, Failures(own.restarts))
+        slot.on_stop_request = lambda _grace: self.on_stop_request(child)
+        self.by_id[spec.id] = child
+        self._dependencies.add(spec.id, spec.needs)
+        self.significant += spec.significant
+        return child
+
+    def close(self, child: Child) -> None:
+        """Close a child that plays no more; it stays on the roster."""
+        self.significant -= child.spec.significant
+        child.close()
+
+    def forget(self, child: Child) -> None:
+        """Strike a child off; one that has a successor under its id is off already."""
+        if self.by_id.get(child.id) is child:
+            del self.by_id[child.id]
+            self._dependencies.remove(child.id, child.spec.needs)
+
+    # together with others
+
+    def needed_by(self, child: Child) -> tuple[str, ...]:
+        """Return the ids of those whose specs name the child."""
+        return self._dependencies.needed_by(child.id)
+
+    def with_dependents(self, child: Child) -> list[Child]:
+        """Return the child and whoever needs it, directly or through others, in start order."""
+        if not self._dependencies.needed_by(child.id):
+            return [child]
+        together = self._dependencies.dependents(child.id)
+        return [each for each in self.by_id.values() if each.id in together]
+
+    def restart_group(self, child: Child) -> list[Child]:
+        """Return whoever is restarted with the child, itself included, in start order.
+
+        A group is restarted whole: those that were stopped are in it, anew; only what is being stopped by hand is not.
+        """
+        together = self._dependencies.restart_set(child.id, self.by_id)
+        group = [self._renewed(self.by_id[each]) for each in together]
+        return [each for each in group if not each.is_dismissed]
+
+    def _renewed(self, child: Child) -> Child:
+        if not child.is_over:
+            return child
+        renewed = self.add(child.spec)
+        renewed.settle()
+        renewed.rest()
+        return renewed
+
+    # change at run time
+
+    def check(self, specs: Sequence[ChildSpec[Actor]]) -> tuple[str, ...]:
+        """Return the start order with `specs` added or changed, those first.
+
+        Raises:
+            ValueError: a need is not there, or children need each other in a circle.
+        """
+        needs = {spec.id: spec.needs for spec in specs}
+        needs |= {child.id: child.spec.needs for child in self.by_id.values() if child.id not in needs}
+        return start_order(needs)
+
+    def change(self, specs: Sequence[ChildSpec[Actor]]) -> None:
+        """Put `specs` in the place of those with the same ids, and first in the row; new ones wait to be started.
+
+        Raises:
+            ValueError: a need is not there, or children need each other in a circle; nothing was changed.
+        """
+        order = self.check(specs)
+        for spec in specs:
+            self._change(spec)
+        children = dict(self.by_id)
+        self.by_id.clear()
+        self.by_id.update((each, children[each]) for each in order)
+
+    def _change(self, spec: ChildSpec[Actor]) -> None:
+        child = self.by_id.get(spec.id)
+        if child is None:
+            child = self.add(spec)
+            child.exit = Exit("declined")
+            self.close(child)
+            return
+        self._dependencies.remove(child.id, child.spec.needs)
+        self._dependencies.add(spec.id, spec.needs)
+        if not child.is_over:
+            self.significant += spec.significant - child.spec.significant
+        child.change(spec, spec.backoff or self.backoff, spec.intensity or CHILD_INTENSITY)
