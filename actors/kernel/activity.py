@@ -78,6 +78,20 @@ def find_cycle(asking: Activity, holder: Activity | None) -> tuple[str, ...] | N
     return None
 
 
+def awaited_by(activity: Activity | None) -> set[Awaited]:
+    """Return all that `activity` waits for, directly or through others; nothing for None."""
+    found: set[Awaited] = set()
+    seen: set[Activity | None] = {None}
+    open_ends = [activity]
+    while open_ends:
+        reached = open_ends.pop()
+        if reached is not None and reached not in seen:
+            seen.add(reached)
+            found |= reached.waits
+            open_ends += [awaited.blocker for awaited in reached.waits]
+    return found
+
+
 def _path(asking: Activity, came_from: dict[Activity, Activity]) -> tuple[str, ...]:
     labels = [asking.label]
     step = came_from.get(asking)

@@ -57,6 +57,10 @@ class Stage(Protocol):
         """End normally after the current message; what still runs then has `grace` seconds."""
         ...
 
+    def report_health(self, *, is_healthy: bool) -> None:
+        """Tell whoever watches over the slot how the actor is."""
+        ...
+
 
 class Actor:
     """Subclass it, keep state in attributes, and mark what others may ask for with `@op`.
@@ -96,6 +100,24 @@ class Actor:
 
     def on_deadline(self) -> None:
         """Act on the instant `next_deadline` gave; afterwards that must lie in the future."""
+
+    def hand_over(self) -> object:
+        """Return the state the next incarnation may begin with, or None: called after `teardown`, where state is kept.
+
+        It is called after a crash as well, so what it returns may have been left half changed.
+        """
+        return None
+
+    def take_over(self, state: object) -> None:
+        """Begin with what the last incarnation handed over, before `setup`; raise to refuse it and start cold.
+
+        Only verify and store it. Answers that were deferred ended with the last incarnation: drop what waits for
+        them. An actor that refuses is thrown away and a fresh one plays.
+
+        Raises:
+            Exception: the state cannot be trusted; this one refuses any.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes over no {type(state).__name__}")
 
     # what a subclass may call
 
@@ -141,6 +163,12 @@ class Actor:
         if not grace >= 0:
             raise ValueError(f"grace must be >= 0, got {grace}")
         self._running.finish(grace)
+
+    def report_health(self, is_healthy: bool) -> None:
+        """Tell whoever watches over the actor whether it is fit for its work; a new incarnation always is."""
+        if type(is_healthy) is not bool:
+            raise TypeError(f"is_healthy must be a bool, got {is_healthy!r}")
+        self._running.report_health(is_healthy=is_healthy)
 
     @property
     def _running(self) -> Stage:

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from actors.kernel.activity import current_activity
+from actors.kernel.post_mortem import annotate
 
 
 @attrs.define(eq=False)
@@ -54,6 +55,7 @@ class Crew:
         try:
             await run()
         except Exception as error:  # noqa: BLE001  # a child task's crash is the actor's
+            annotate(error, "in a child task")
             self.crash(error)
         finally:
             self.wake()

@@ -9,6 +9,9 @@ How the end of an op becomes a fate:
     cut by its scope  expired                      cancelled or expired
     actor ends        interrupted                  interrupted
 
+Of an idempotent op the last two and a crash leave a message open that somebody still wants: it goes back to the
+mailbox (see `unfinished`), unless it has crashed too many incarnations, which ends it as interrupted too.
+
 `AskCycle` counts as declared by every op: a refused cycle is told, whole, to whoever asked first.
 """
 
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.errors import DeliveryError, Interrupted, NotDelivered
+from actors.errors import DeliveryError, Interrupted, NotDelivered, Quarantined
 from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
 
@@ -40,15 +43,29 @@ def misaddressed(envelope: Envelope, kind: type[Any]) -> None:
 
 
 def interrupted(envelope: Envelope, cause: BaseException | None) -> None:
-    """Tell that the actor ended in the middle, because of `cause` if that is known."""
+    """Tell that the actor ended in the middle, because of `cause` if that is known.
+
+    For a message that has crashed an incarnation itself, its last crash is the cause.
+    """
     error = _told(
         envelope,
         Interrupted,
         "was interrupted: actor {actor!r} ended while it was being handled;"
         " whether it took effect is unknown",
     )
-    error.__cause__ = cause
+    error.__cause__ = envelope.crashes[-1] if envelope.crashes else cause
     envelope.refuse(error, Fate.INTERRUPTED, "actor ended while handling it" if envelope.is_tell else "")
+
+
+def quarantined(envelope: Envelope, crashes: tuple[Exception, ...]) -> None:
+    """Take out a message that goes on crashing its actor; its dead letter holds all the crashes."""
+    count = f"{len(crashes)} incarnation{'s' if len(crashes) > 1 else ''}"
+    actor = envelope.mailbox.name
+    group = ExceptionGroup(f"{envelope.message!r} crashed {count} of actor {actor!r}", crashes)
+    error = _told(envelope, Quarantined, f"crashed {count} of actor {{actor!r}} and is not tried again")
+    error.__cause__ = group
+    envelope.settle(Fate.INTERRUPTED, f"quarantined after crashing {count}", group)
+    envelope.answer_with(error)
 
 
 def cut_short(envelope: Envelope) -> None:
@@ -63,8 +80,13 @@ def cut_short(envelope: Envelope) -> None:
 
 def expired_in_queue(envelope: Envelope) -> None:
     """Settle what nobody wants any more, unhandled."""
-    text = "was not delivered: its deadline passed in the mailbox of {actor!r}"
-    _expire(envelope, Fate.EXPIRED, _told(envelope, NotDelivered, text))
+    if envelope.has_started:
+        text = "was interrupted: its deadline passed before actor {actor!r} tried it again"
+        error = _told(envelope, Interrupted, text)
+    else:
+        text = "was not delivered: its deadline passed in the mailbox of {actor!r}"
+        error = _told(envelope, NotDelivered, text)
+    _expire(envelope, Fate.EXPIRED, error)
 
 
 def _expire(envelope: Envelope, fate: Fate, error: DeliveryError) -> None:

@@ -57,6 +57,8 @@ class Envelope:
         feed: where a stream's items go, or None.
         deadline: instant on the Trio clock after which nobody wants the answer; infinite where the op has no use
             for it: a plain op that answers at once.
+        crashes: None as long as its op has not started; once it went back to the mailbox, the errors with which it
+            has crashed incarnations, oldest first, none if it was cut short by the end of one.
     """
 
     message: Any
@@ -68,6 +70,12 @@ class Envelope:
     serving: Activity | None = None
     is_parked: bool = False
     on_abandon: Callable[[], object] | None = None
+    crashes: tuple[Exception, ...] | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it lies in a mailbox although its op has run before, so that its outcome is unknown."""
+        return self.crashes is not None
 
     @property
     def blocker(self) -> Activity | None:
@@ -103,6 +111,11 @@ class Envelope:
             return Fate.EXPIRED if self.reply.is_past_deadline else Fate.CANCELLED
         return Fate.EXPIRED if trio.current_time() >= self.deadline else Fate.CANCELLED
 
+    def go_back(self) -> None:
+        """Make it a queued one again, after its op had started: if its asker leaves now it is withdrawn at once."""
+        self.serving, self.is_parked, self.on_abandon = None, False, None
+        self.crashes = self.crashes or ()
+
     def handled(self) -> None:
         """Settle it as handled: the common case, on the shortest way."""
         if self.fate is not None:
@@ -124,6 +137,10 @@ class Envelope:
     def refuse(self, error: Exception, fate: Fate, reason: str = "") -> None:
         """Settle it and answer whoever waits for it with `error`."""
         self.settle(fate, reason, error)
+        self.answer_with(error)
+
+    def answer_with(self, error: Exception) -> None:
+        """Answer whoever waits for it with `error`."""
         if self.reply is not None:
             self.reply.fail(error)
         if self.feed is not None:

@@ -22,10 +22,12 @@ import attrs
 import trio
 
 from actors.kernel.activity import Activity, current_activity
-from actors.kernel.actor import Actor, play
+from actors.kernel.actor import Actor
 from actors.kernel.agenda import Agenda
 from actors.kernel.crew import Crew
 from actors.kernel.envelope import Envelope
+from actors.kernel.heritage import Heritage, bequeath, succeed
+from actors.kernel.post_mortem import annotate, gathered, has_declined
 from actors.kernel.ref import Ref
 from actors.kernel.serving import Server
 from actors.kernel.slot import Down, Exit, Reason, Slot
@@ -44,6 +46,7 @@ class Incarnation:
 
     slot: Slot
     number: int = 0
+    heritage: Heritage = "new"
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _nursery: trio.Nursery | None = None
@@ -53,6 +56,7 @@ class Incarnation:
     _errors: tuple[Exception, ...] = ()
     _watches: tuple[Callable[[], None], ...] = ()
     _has_crashed: bool = False
+    _is_quarantine: bool = False
     _is_set_up: bool = False
     _is_ending: bool = False
     _is_draining: bool = False
@@ -84,14 +88,16 @@ class Incarnation:
             for forget in self._watches:
                 forget()
             if self._server is not None:
-                self._server.interrupt_parked(self._errors[0] if self._errors else None)
+                self._server.give_back(self._errors[0] if self._errors else None)
                 await self._tear_down(self._server.actor)
+                if self._is_set_up:
+                    bequeath(self._server.actor, self.slot, self.error)
                 self._server = None  # breaks the cycle of actor and stage: an ended actor needs no collector
-        return Exit(self._reason(), self.error)
+        return Exit(self._reason(), self.error, self._is_quarantine)
 
     async def _perform(self, factory: Callable[[], Actor], started: Callable[[], object]) -> None:
         try:
-            actor = play(factory(), self)
+            actor, self.heritage = succeed(factory, self, self.slot)
             self._server = Server(actor, self.slot.mailbox, self)
             self._agenda = Agenda(actor) if Agenda.is_needed_by(actor) else None
         except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
@@ -112,7 +118,7 @@ class Incarnation:
         except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
             self._errors += (error,)
             return False
-        self._is_set_up = True
+        self._is_set_up = self.slot.has_lived = True
         if self.slot.state == "starting":
             self.slot.state = "running"
         return not self._errors  # a child task that setup started may have crashed by now
@@ -127,6 +133,9 @@ class Incarnation:
         token = current_activity.set(activity)
         try:
             await run()
+        except Exception as error:
+            annotate(error, f"in {phase}")
+            raise
         finally:
             current_activity.reset(token)
             mailbox.holder = None
@@ -158,7 +167,7 @@ class Incarnation:
         while self._lane:
             lane, self._lane = self._lane, None
             for call in lane:
-                self._guard(call)
+                self._guard(call, "between two messages")
         return self._is_ending and not (self._is_draining and self.slot.mailbox.depth)
 
     async def _next(self, agenda: Agenda) -> Envelope | None:
@@ -167,6 +176,7 @@ class Incarnation:
         try:
             due = agenda.next_due()
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            annotate(error, "in next_deadline")
             self.crash(error)
             due = -math.inf
         if due == math.inf:
@@ -182,7 +192,7 @@ class Incarnation:
         if (timer := agenda.pop_due(now)) is not None:
             self.slot.mailbox.tally.sent += 1
             return Envelope(timer.message, self.slot.mailbox)
-        self._guard(lambda: agenda.pass_deadline(now))
+        self._guard(lambda: agenda.pass_deadline(now), "in on_deadline")
         return None
 
     # the end
@@ -205,6 +215,7 @@ class Incarnation:
             with scope:
                 await actor.teardown()
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
+            annotate(error, "in teardown")
             self._errors += (error,)
         if scope.cancelled_caught:
             self._errors += (TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"),)
@@ -212,33 +223,39 @@ class Incarnation:
     @property
     def error(self) -> Exception | None:
         """What went wrong, several errors as a group; None when nothing did."""
-        match self._errors:
-            case ():
-                return None
-            case (only,):
-                return only
-            case several:
-                return ExceptionGroup(f"actor {self.name!r} ended with several errors", several)
+        return gathered(self.name, self._errors)
+
+    @property
+    def quarantine_after(self) -> int:
+        """How many incarnations one message may crash before it is taken out."""
+        return self.slot.quarantine_after
 
     def _reason(self) -> Reason:
+        if not self._is_set_up and not self._has_crashed and has_declined(self._errors):
+            return "declined"
         if (self._scope.cancelled_caught or self._is_overdue) and not self._has_crashed:
             return "killed"
         if self._stop_by is not None:
             return "stopped"
         return "crashed" if self._errors else "normal"
 
-    def crash(self, error: Exception) -> None:
-        """End with `error`: everything else of the incarnation is cancelled."""
+    def crash(self, error: Exception, *, is_quarantine: bool = False) -> None:
+        """End with `error`: everything else of the incarnation is cancelled.
+
+        `is_quarantine` says that the message behind it has been taken out for it.
+        """
+        self._is_quarantine = self._is_quarantine or is_quarantine
         self._errors += (error,)
         self._has_crashed = True
         self._is_ending, self._is_draining = True, False
         self.slot.state = "stopping"
         self._scope.cancel()
 
-    def _guard(self, call: Callable[[], object]) -> None:
+    def _guard(self, call: Callable[[], object], where: str) -> None:
         try:
             call()
         except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            annotate(error, where)
             self.crash(error)
 
     # what serving asks of it
@@ -277,12 +294,19 @@ class Incarnation:
 
     def activities(self) -> tuple[Activity, ...]:
         """Return the ops at work, oldest first."""
-        return () if self._server is None else tuple(self._server.activities)
+        work = None if self._server is None else self._server.unfinished
+        return () if work is None else tuple(work.activities)
 
     @property
     def parked_count(self) -> int:
         """How many answers are deferred."""
-        return 0 if self._server is None else len(self._server.parked)
+        work = None if self._server is None else self._server.unfinished
+        return 0 if work is None else len(work.parked)
+
+    @property
+    def actor(self) -> Actor | None:
+        """The actor object, or None before it is made and after it has ended."""
+        return None if self._server is None else self._server.actor
 
     # what the actor asks of it
 
@@ -326,3 +350,8 @@ class Incarnation:
         self._is_ending = True
         self.slot.state = "stopping"
         self.slot.mailbox.wake()
+
+    def report_health(self, *, is_healthy: bool) -> None:
+        """Tell whoever watches over the slot how the actor is; one that has ended has no say any more."""
+        if self.slot.performer is self:
+            self.slot.report_health(is_healthy=is_healthy)

@@ -11,7 +11,7 @@ so stop, watch and inspection can neither be blocked nor evicted by user message
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable
 from threading import get_ident
 from typing import Literal
@@ -20,7 +20,8 @@ import attrs
 import trio
 
 from actors.errors import ActorStopped, MailboxFull, NotDelivered
-from actors.kernel.activity import Activity
+from actors.kernel import endings
+from actors.kernel.activity import Activity, awaited_by
 from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Books, Fate, Tally
 from actors.kernel.reply import Reply
@@ -62,7 +63,7 @@ class Mailbox:
     depth: int = attrs.field(default=0, init=False)
     is_closed: bool = attrs.field(default=False, init=False)
     _thread: int = attrs.field(factory=get_ident, init=False)
-    _returned: Envelope | None = attrs.field(default=None, init=False)
+    _returned: deque[Envelope] | None = attrs.field(default=None, init=False)
     _line: OrderedDict[Envelope, Reply[None] | None] | None = attrs.field(default=None, init=False)
     _send: trio.MemorySendChannel[Envelope | None] = attrs.field(init=False)
     _receive: trio.MemoryReceiveChannel[Envelope | None] = attrs.field(init=False)
@@ -100,6 +101,9 @@ class Mailbox:
             if self.overflow != "drop_oldest":
                 return self.reject(envelope)
             self._drop_oldest()
+            if self.depth >= self.capacity:  # more had been put back, or moved here, than there is room for
+                self.line_up(envelope)
+                return Delivery.QUEUED
         self._send.send_nowait(envelope)
         self.depth += 1
         return Delivery.QUEUED
@@ -130,18 +134,17 @@ class Mailbox:
 
         It is the channel's own `receive`, so that an idle actor holds no frame of this class.
         """
-        return self._receive.receive() if self._returned is None else self._return()
+        return self._return() if self._returned else self._receive.receive()
 
     async def _return(self) -> Envelope | None:
         await trio.lowlevel.checkpoint()
-        envelope, self._returned = self._returned, None
-        return envelope
+        # a sender may have pushed it out meanwhile
+        return self._returned.popleft() if self._returned else None
 
     def get_nowait(self) -> Envelope | None:
         """Return the next envelope, or None when there is none."""
-        if self._returned is not None:
-            returned, self._returned = self._returned, None
-            return self.taken(returned)
+        if self._returned:
+            return self.taken(self._returned.popleft())
         try:
             envelope = self._receive.receive_nowait()
         except trio.WouldBlock:
@@ -170,10 +173,49 @@ class Mailbox:
             if room is not None:
                 room.answer(None)
 
-    def put_back(self, envelope: Envelope) -> None:
-        """Put the envelope that was read last at the head again: its reader ended before it came to it."""
-        self._returned = envelope
-        self.depth += 1
+    def put_back(self, *envelopes: Envelope) -> None:
+        """Put envelopes at the head again, in order: their reader ended before it was done with them."""
+        if not envelopes:
+            return
+        if self._returned is None:
+            self._returned = deque()
+        self._returned.extendleft(reversed(envelopes))
+        self.depth += len(envelopes)
+
+    def move_to(self, other: Mailbox) -> None:
+        """Hand over all that lies here or waits outside to the mailbox of another actor, in order.
+
+        It comes after what lies there; what finds no room waits outside there, whatever that mailbox does with new
+        messages. Nobody is asked to send again, and the moved messages count as sent to `other` alone. What the
+        other actor itself waits for stays here, as it would wait there for itself, and so does everything if `other`
+        is closed.
+        """
+        if other.is_closed or other is self:
+            return
+        line, self._line = self._line or OrderedDict[Envelope, Reply[None] | None](), None
+        moving: list[tuple[Envelope, Reply[None] | None]] = []
+        while (envelope := self.get_nowait()) is not None:
+            moving.append((envelope, None))
+        moving += line.items()
+        closing_a_cycle = awaited_by(other.holder)
+        staying: list[Envelope] = []
+        for envelope, room in moving:
+            if envelope in closing_a_cycle:
+                staying.append(envelope)
+                if room is not None:
+                    room.answer(None)
+            elif envelope.fate is None:
+                envelope.mailbox = other
+                self.tally.sent -= 1
+                other.tally.sent += 1
+                other.admit(envelope, room)
+        self.put_back(*staying)
+
+    def admit(self, envelope: Envelope, room: Reply[None] | None) -> None:
+        """Take in an envelope that is counted already; it waits outside if there is no room."""
+        self.line_up(envelope, room)
+        if self._line:
+            self._admit(self._line)
 
     def wake(self) -> None:
         """Nudge the reader if it waits for an arrival."""
@@ -188,12 +230,19 @@ class Mailbox:
         """Take messages in again, for the next incarnation."""
         self.is_closed = False
 
-    def close(self) -> None:
-        """Take nothing more in and turn away all that lies here or waits outside."""
+    def close(self, cause: BaseException | None = None) -> None:
+        """Take nothing more in and turn away all that lies here or waits outside.
+
+        Args:
+            cause: what ended the actor; whoever waits for a message that had started is told.
+        """
         self.is_closed = True
         while (envelope := self.get_nowait()) is not None:
             if envelope.fate is None:
-                self.turn_away(envelope)
+                if envelope.has_started:
+                    endings.interrupted(envelope, cause)
+                else:
+                    self.turn_away(envelope)
         self._send.close()
         self._receive.close()
 
@@ -216,7 +265,11 @@ class Mailbox:
 
     def _drop_oldest(self) -> None:
         oldest = self.get_nowait()
-        if oldest is not None and oldest.fate is None:
+        if oldest is None or oldest.fate is not None:
+            return
+        if oldest.has_started:
+            endings.interrupted(oldest, None)
+        else:
             oldest.refuse(self._full(oldest), Fate.DROPPED, "made room for a newer message")
 
     def _full(self, envelope: Envelope) -> NotDelivered:

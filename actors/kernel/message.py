@@ -50,6 +50,7 @@ class OpSpec:
         undo: called as `undo(actor, value)` when the value is ready but its asker has gone.
         concurrent: runs as a child task of the actor instead of holding up the mailbox.
         on_abandon: whether a running op is cancelled when its asker goes, or finishes.
+        idempotent: running it again does no harm, so a message that was interrupted is tried again.
         invoke: calls the function with an actor and a message, see `invoker`.
     """
 
@@ -60,6 +61,7 @@ class OpSpec:
     undo: Callable[[Any, Any], object] | None = None
     concurrent: bool = False
     on_abandon: OnAbandon = "cancel"
+    idempotent: bool = False
     invoke: Callable[[Any, Any], Any] = attrs.field(default=_not_in_a_table, repr=False)
 
     @property

@@ -126,6 +126,7 @@ def op(
     undo: Callable[[Any, Any], object] | None = None,
     concurrent: bool = False,
     on_abandon: OnAbandon = "cancel",
+    idempotent: bool = False,
 ) -> OpDecorator: ...
 def op(
     function: Callable[..., Any] | None = None,
@@ -135,6 +136,7 @@ def op(
     undo: Callable[[Any, Any], object] | None = None,
     concurrent: bool = False,
     on_abandon: OnAbandon = "cancel",
+    idempotent: bool = False,
 ) -> Any:
     """Make a method of an actor an operation that others can ask for.
 
@@ -150,6 +152,9 @@ def op(
             grant nobody received is handed back.
         concurrent: for `async def`: do not hold up the mailbox.
         on_abandon: "cancel" stops a running `async def` when its asker goes; "finish" lets it end.
+        idempotent: running the op again does no harm. A message whose incarnation ended before it was answered is
+            then handed to the next one, ahead of what is queued, instead of its asker being told `Interrupted`; one
+            that goes on crashing them is taken out (`Quarantined`).
 
     Raises:
         TypeError: what is decorated is no method, an option is of the wrong kind or does not fit the function, or a
@@ -159,7 +164,14 @@ def op(
 
     def decorate(function: Callable[..., Any]) -> Any:
         _check_function(function)
-        _check_options(function.__name__, raises, undo, concurrent=concurrent, on_abandon=on_abandon)
+        _check_options(
+            function.__name__,
+            raises,
+            undo,
+            concurrent=concurrent,
+            on_abandon=on_abandon,
+            idempotent=idempotent,
+        )
         kind = _kind(function)
         check_parameters(function)
         if kind != "async" and (concurrent or on_abandon != "cancel"):
@@ -170,7 +182,13 @@ def op(
             raise TypeError(
                 f"op {function.__name__!r}: a stream has no single value that undo could hand back"
             )
-        spec = OpSpec(function.__name__, function, kind, (AskCycle, *raises), undo, concurrent, on_abandon)
+        if kind == "stream" and idempotent:
+            raise TypeError(
+                f"op {function.__name__!r}: a stream cannot be tried again; its consumer has items already"
+            )
+        spec = OpSpec(
+            function.__name__, function, kind, (AskCycle, *raises), undo, concurrent, on_abandon, idempotent
+        )
         return cast("Any", StreamOp if kind == "stream" else Op)(spec)
 
     return decorate if function is None else decorate(function)
@@ -189,7 +207,7 @@ def _check_function(function: object) -> None:
 
 
 def _check_options(
-    name: str, raises: object, undo: object, *, concurrent: object, on_abandon: object
+    name: str, raises: object, undo: object, *, concurrent: object, on_abandon: object, idempotent: object
 ) -> None:
     """Refuse options of the wrong kind, for callers without a type checker."""
     kinds = cast("tuple[object, ...]", raises) if isinstance(raises, tuple) else (None,)
@@ -201,6 +219,8 @@ def _check_options(
         raise TypeError(f"op {name!r}: concurrent must be a bool, got {concurrent!r}")
     if on_abandon not in {"cancel", "finish"}:
         raise ValueError(f"op {name!r}: on_abandon must be 'cancel' or 'finish', got {on_abandon!r}")
+    if not isinstance(idempotent, bool):
+        raise TypeError(f"op {name!r}: idempotent must be a bool, got {idempotent!r}")
 
 
 def _kind(function: object) -> Kind:

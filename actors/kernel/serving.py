@@ -25,7 +25,9 @@ from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.message import OpSpec
+from actors.kernel.post_mortem import annotate
 from actors.kernel.reply import Deferred
+from actors.kernel.unfinished import Unfinished
 
 NEVER = math.inf
 """The deadline of a message that has none; a name of this module is found faster than one of another."""
@@ -39,6 +41,11 @@ class Host(Protocol):
         """What has gone wrong in it so far."""
         ...
 
+    @property
+    def quarantine_after(self) -> int:
+        """How many incarnations one message may crash."""
+        ...
+
     def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
         """Run an op as a child task."""
         ...
@@ -47,8 +54,8 @@ class Host(Protocol):
         """Run `call` in the actor at the next message boundary."""
         ...
 
-    def crash(self, error: Exception) -> None:
-        """End the incarnation with `error`."""
+    def crash(self, error: Exception, *, is_quarantine: bool = False) -> None:
+        """End the incarnation with `error`; the message behind it may have been taken out for it."""
         ...
 
 
@@ -65,8 +72,7 @@ class Server:
     actor: Actor
     mailbox: Mailbox
     host: Host
-    activities: dict[Activity, None] = attrs.field(factory=dict[Activity, None])
-    parked: dict[Envelope, Deferred[Any]] = attrs.field(factory=dict[Envelope, Deferred[Any]])
+    unfinished: Unfinished | None = None
 
     def begin(self, envelope: Envelope) -> Awaitable[None] | None:
         """Serve `envelope`, or start to; return what the loop must await before the next one, if anything."""
@@ -92,11 +98,15 @@ class Server:
             return self._run(envelope, spec, *self._enter(envelope, spec), holds=True)
         return None
 
-    def interrupt_parked(self, cause: BaseException | None) -> None:
-        """Tell every asker whose answer is still deferred that it will not come."""
-        for envelope in tuple(self.parked):
-            del self.parked[envelope]
-            endings.interrupted(envelope, cause)
+    def give_back(self, cause: BaseException | None) -> None:
+        """Let go, at the end of the incarnation, of all that was begun: back to the mailbox or to its askers."""
+        if self.unfinished is not None:
+            self.unfinished.give_back(self.mailbox, cause)
+
+    def _open_work(self) -> Unfinished:
+        if self.unfinished is None:
+            self.unfinished = Unfinished()
+        return self.unfinished
 
     # running an op
 
@@ -107,7 +117,7 @@ class Server:
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
-            self._crashed(envelope, error)
+            self._crashed(envelope, spec, error)
         else:
             if value.__class__ is Deferred:
                 self._park(envelope, spec, value)
@@ -126,7 +136,7 @@ class Server:
         text = (
             f"op {spec.name!r} returned a coroutine; make it async def, or let its decorator say that it is"
         )
-        self._crashed(envelope, TypeError(text))
+        self._crashed(envelope, spec, TypeError(text))
 
     async def _run(
         self,
@@ -151,7 +161,7 @@ class Server:
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
-            self._crashed(envelope, error)
+            self._crashed(envelope, spec, error)
         else:
             if scope.cancelled_caught:
                 endings.cut_short(envelope)
@@ -159,7 +169,7 @@ class Server:
                 self._answer(envelope, spec, value)
         finally:
             current_activity.reset(token)
-            self.activities.pop(activity, None)
+            self._open_work().leave(envelope, activity)
             if holds:
                 self.mailbox.holder = None
 
@@ -178,7 +188,7 @@ class Server:
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
-            self._crashed(envelope, error)
+            self._crashed(envelope, spec, error)
         else:
             if scope.cancelled_caught:
                 endings.cut_short(envelope)
@@ -186,12 +196,12 @@ class Server:
                 envelope.settle(envelope.departure() if feed.is_left else Fate.HANDLED)
                 feed.end()
         finally:
-            self.activities.pop(activity, None)
+            self._open_work().leave(envelope, activity)
 
     def _enter(self, envelope: Envelope, spec: OpSpec) -> tuple[Activity, trio.CancelScope]:
         """Note that an op begins: from here on it can be seen, waited for and abandoned, its task started or not."""
         activity = Activity(self.mailbox.name, spec.name, trio.current_time())
-        self.activities[activity] = None
+        self._open_work().enter(envelope, spec, activity)
         envelope.serving = activity
         scope = trio.CancelScope(deadline=math.inf if spec.on_abandon == "finish" else envelope.deadline)
         envelope.on_abandon = scope.cancel
@@ -202,9 +212,9 @@ class Server:
     def _park(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> None:
         if deferred.is_bound:
             text = f"op {spec.name!r} returned the same Deferred twice; make a new one for each message"
-            self._crashed(envelope, RuntimeError(text))
+            self._crashed(envelope, spec, RuntimeError(text))
             return
-        self.parked[envelope] = deferred
+        self._open_work().park(envelope, spec, deferred)
         envelope.is_parked = True
         type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell
         envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
@@ -215,8 +225,8 @@ class Server:
     def _redeem(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> bool:
         """Pass on the answer; return whether the asker receives it."""
         envelope.on_abandon = None  # breaks its cycle
-        if self.parked.pop(envelope, None) is None:
-            if deferred.error is None and envelope.fate is not Fate.INTERRUPTED:
+        if self._open_work().unpark(envelope) is None:  # its asker has gone
+            if deferred.error is None:
                 self._undo(spec, deferred.value)
             return False
         if deferred.error is not None:
@@ -224,7 +234,7 @@ class Server:
         return self._answer(envelope, spec, deferred.value)
 
     def _departed(self, envelope: Envelope) -> None:
-        deferred = self.parked.pop(envelope, None)
+        deferred = self._open_work().unpark(envelope)
         if deferred is None:
             return  # it was answered before the news came
         envelope.on_abandon = None  # breaks its cycle
@@ -250,14 +260,26 @@ class Server:
             try:
                 spec.undo(self.actor, value)
             except Exception as error:  # noqa: BLE001  # whatever undo raises, the state is not to be trusted
+                annotate(error, f"in the undo of {self.mailbox.name}.{spec.name}")
                 self.host.crash(error)
 
-    def _crashed(self, envelope: Envelope, error: BaseException) -> None:
-        """Settle an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
-        endings.interrupted(envelope, error if isinstance(error, Exception) else self.host.error)
+    def _crashed(self, envelope: Envelope, spec: OpSpec, error: BaseException) -> None:
+        """Let go of an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
         if not isinstance(error, Exception):
+            self._open_work().cut(envelope, spec, self.host.error)
             raise error
-        self.host.crash(error)
+        crashes = envelope.crashes or ()
+        annotate(error, f"while handling {envelope.message!r}, attempt {len(crashes) + 1}")
+        # An op that fails while a crash cuts it short is not to blame for that crash.
+        is_first = self.host.error is None
+        if spec.idempotent and is_first:
+            envelope.crashes = crashes = (*crashes, error)
+        is_quarantine = is_first and spec.idempotent and len(crashes) >= self.host.quarantine_after
+        if is_quarantine:
+            endings.quarantined(envelope, crashes)
+        else:
+            self._open_work().cut(envelope, spec, error)
+        self.host.crash(error, is_quarantine=is_quarantine)
 
 
 def _ignore() -> None:

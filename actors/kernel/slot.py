@@ -19,7 +19,10 @@ from actors.kernel.mailbox import DEFAULT_CAPACITY, Mailbox, Overflow
 DEFAULT_GRACE = 5.0
 """Seconds an actor has to end what it is doing once it is asked to stop, as OTP gives its workers."""
 
-Reason = Literal["normal", "stopped", "killed", "crashed", "cancelled"]
+QUARANTINE_AFTER = 3
+"""Incarnations that one message may crash: one could be bad luck and two a coincidence."""
+
+Reason = Literal["normal", "stopped", "killed", "crashed", "cancelled", "declined"]
 State = Literal["starting", "running", "stopping", "restarting", "ended"]
 
 
@@ -29,12 +32,15 @@ class Exit:
 
     Args:
         reason: "normal" (it finished by itself), "stopped" (it was asked to and did within its grace), "killed" (its
-            grace ran out), "crashed" (an error nobody declared), "cancelled" (the block around it was cancelled).
-        error: the crash, or what went wrong while stopping, or None.
+            grace ran out), "crashed" (an error nobody declared), "cancelled" (the block around it was cancelled),
+            "declined" (its factory or its `setup` raised `NotNow`).
+        error: the crash, or what went wrong while stopping, or the `NotNow`, or None.
+        is_quarantine: whether it was crashed by a message that has been taken out for it and will crash no other.
     """
 
     reason: Reason
     error: BaseException | None = None
+    is_quarantine: bool = False
 
 
 @attrs.frozen
@@ -76,6 +82,7 @@ class ActorStatistics:
         running: ops at work, oldest first.
         parked: messages whose answer is deferred.
         messages: counts by fate.
+        is_healthy: False after the actor has reported itself unhealthy.
     """
 
     name: str
@@ -86,6 +93,7 @@ class ActorStatistics:
     running: tuple[RunningOp, ...]
     parked: int
     messages: FateCounts
+    is_healthy: bool = True
 
 
 class Performer(Protocol):
@@ -104,6 +112,11 @@ class Performer(Protocol):
         """How many answers are deferred."""
         ...
 
+    @property
+    def actor(self) -> object | None:
+        """The actor object, or None before it is made and after it has ended."""
+        ...
+
 
 @attrs.define(eq=False)
 class Slot:
@@ -112,6 +125,13 @@ class Slot:
     Args:
         name: how it is called in errors, logs and snapshots.
         mailbox: where its messages arrive.
+        quarantine_after: incarnations that one message may crash before it is taken out.
+        keeps_state: whether the state of an incarnation is handed to the next one.
+        estate: what the last incarnation handed over, until the next one takes it.
+        has_lived: whether any incarnation got through its `setup`.
+        is_healthy: False after the incarnation has reported itself unhealthy.
+        on_health: called when `is_healthy` has changed.
+        heir: asked when the slot is closed: the slot that takes over what lies in the mailbox, or None.
     """
 
     name: str
@@ -121,31 +141,58 @@ class Slot:
     down: Down | None = None
     performer: Performer | None = None
     on_stop_request: Callable[[float], object] | None = None
+    quarantine_after: int = QUARANTINE_AFTER
+    keeps_state: bool = False
+    estate: object | None = None
+    has_lived: bool = False
+    is_healthy: bool = True
+    on_health: Callable[[], object] | None = None
+    heir: Callable[[], Slot | None] | None = None
     _stop_request: tuple[float, bool] | None = None
     _exit_waiters: tuple[trio.Event, ...] = ()
     _watchers: tuple[Callable[[Down], object], ...] = ()
 
     @classmethod
     def open(
-        cls, name: str, books: Books, *, capacity: int = DEFAULT_CAPACITY, overflow: Overflow = "wait"
+        cls,
+        name: str,
+        books: Books,
+        *,
+        capacity: int = DEFAULT_CAPACITY,
+        overflow: Overflow = "wait",
+        quarantine_after: int = QUARANTINE_AFTER,
+        keeps_state: bool = False,
     ) -> Slot:
         """Make a slot whose messages count into `books`.
 
         Raises:
-            TypeError: `name` is no text.
-            ValueError: `name` is empty or would not print on one line.
+            TypeError: `name` is no text, or another argument is of the wrong kind.
+            ValueError: `name` is empty or would not print on one line, or another argument is out of its bounds.
         """
         if type(name) is not str:
             raise TypeError(f"name must be a string, got {name!r}")
         if not name or not name.isprintable():
             raise ValueError(f"name must be printable text on one line, got {name!r}")
-        return cls(name, Mailbox(name, capacity, overflow, books))
+        if type(quarantine_after) is not int:
+            raise TypeError(f"quarantine_after must be a whole number, got {quarantine_after!r}")
+        if quarantine_after < 1:
+            raise ValueError(f"quarantine_after must be >= 1, got {quarantine_after}")
+        if type(keeps_state) is not bool:
+            raise TypeError(f"keeps_state must be a bool, got {keeps_state!r}")
+        mailbox = Mailbox(name, capacity, overflow, books)
+        return cls(name, mailbox, quarantine_after=quarantine_after, keeps_state=keeps_state)
+
+    @property
+    def actor(self) -> object | None:
+        """The actor object that plays now, or None: for looking inside only, its state is its own."""
+        return None if self.performer is None else self.performer.actor
 
     def enter(self, performer: Performer) -> int:
         """Let an incarnation play; return its number. A stop that was asked for before reaches it."""
         self.performer = performer
         self.incarnation += 1
         self.state = "starting"
+        self.report_health(is_healthy=True)
         if self._stop_request is not None:
             grace, drain = self._stop_request
             performer.request_stop(grace, drain=drain)
@@ -171,11 +218,23 @@ class Slot:
         if self.on_stop_request is not None:
             self.on_stop_request(grace)
 
+    def report_health(self, *, is_healthy: bool) -> None:
+        """Note how the actor is, and tell whoever wants to know if that has changed."""
+        if is_healthy is self.is_healthy:
+            return
+        self.is_healthy = is_healthy
+        if self.on_health is not None:
+            self.on_health()
+
     def close(self, exit_: Exit) -> None:
-        """End for good: turn away what is queued and tell the watchers."""
+        """End for good: turn away what is queued, or leave it to the heir, and tell the watchers."""
         self.leave("ended")
         self.down = Down(self.name, exit_.reason, exit_.error, self.incarnation)
-        self.mailbox.close()
+        self.estate = None
+        heir = None if self.heir is None else self.heir()
+        if heir is not None:
+            self.mailbox.move_to(heir.mailbox)
+        self.mailbox.close(exit_.error)
         self.mailbox.books.close_tally(self.mailbox.tally)
         watchers, self._watchers = self._watchers, ()
         for watcher in watchers:
@@ -194,8 +253,8 @@ class Slot:
         return forget
 
     async def wait_exit(self) -> None:
-        """Wait until the incarnation that plays, or is about to, is over."""
-        if self.down is not None:
+        """Wait until the incarnation that plays, or is about to, is over; at once where none is."""
+        if self.down is not None or self.state == "restarting":
             await trio.lowlevel.checkpoint()
             return
         event = trio.Event()
@@ -232,6 +291,7 @@ class Slot:
             ),
             parked=0 if self.performer is None else self.performer.parked_count,
             messages=self.mailbox.tally.snapshot(),
+            is_healthy=self.is_healthy,
         )
 
 

@@ -155,7 +155,7 @@ async def test_a_declared_error_after_the_consumer_left_counts_as_cancelled() ->
 async def test_a_crash_ends_the_stream_with_interrupted() -> None:
     caught: list[Exception] = []
     taken: list[int] = []
-    with pytest.raises(KeyError, match=r"^1$"):
+    with pytest.raises(KeyError, match=r"^1\nwhile handling Source\.items\(.*\), attempt 1$"):
         async with open_actor(Source) as source:
             with trio.CancelScope(shield=True):
                 async with source.stream(Source.items(5, crash_at=1)) as items:
