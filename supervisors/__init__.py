@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from supervisors.backoff import Backoff
     from supervisors.child import ChildCounts, ChildState, ChildStatus
     from supervisors.child_spec import ChildSpec
+    from supervisors.child_template import ChildTemplate
+    from supervisors.children import AutoShutdown
+    from supervisors.dependencies import Strategy
+    from supervisors.dynamic import DynamicSupervisor
+    from supervisors.dynamic_tree import DynamicTree, open_dynamic_supervisor
     from supervisors.events import (
+        AutoShutDown,
         ChildCrashed,
         ChildGivenUp,
         ChildOverdue,
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
     from supervisors.tree import Tree, open_supervisor
 
 __all__ = [
+    "AutoShutDown",
+    "AutoShutdown",
     "Backoff",
     "ChildCounts",
     "ChildCrashed",
@@ -39,15 +47,22 @@ __all__ = [
     "ChildState",
     "ChildStatus",
     "ChildStopped",
+    "ChildTemplate",
+    "DynamicSupervisor",
+    "DynamicTree",
     "Escalated",
     "Intensity",
     "LifecycleEvent",
+    "Strategy",
     "Supervisor",
     "Tree",
+    "open_dynamic_supervisor",
     "open_supervisor",
 ]
 
 _HOMES = {
+    "AutoShutDown": "events",
+    "AutoShutdown": "children",
     "Backoff": "backoff",
     "ChildCounts": "child",
     "ChildCrashed": "events",
@@ -59,11 +74,16 @@ _HOMES = {
     "ChildState": "child",
     "ChildStatus": "child",
     "ChildStopped": "events",
+    "ChildTemplate": "child_template",
+    "DynamicSupervisor": "dynamic",
+    "DynamicTree": "dynamic_tree",
     "Escalated": "events",
     "Intensity": "intensity",
     "LifecycleEvent": "events",
+    "Strategy": "dependencies",
     "Supervisor": "supervisor",
     "Tree": "tree",
+    "open_dynamic_supervisor": "dynamic_tree",
     "open_supervisor": "tree",
 }
 

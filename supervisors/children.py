@@ -149,7 +149,7 @@ class Children:
         has_stopped = True
         for each in reversed(self.roster.with_dependents(child)):
             each.is_dismissed = True
-            has_stopped = await self.halt(each, drain=drain)
+            has_stopped = await self.halt(each, drain=drain) and each.is_over
         return has_stopped
 
     async def halt_all(self, *, at_once: bool = False) -> None:
@@ -239,8 +239,10 @@ class Children:
             case Restart(delay):
                 child.restarts += 1
                 self.report.restarting(child, delay)
+                is_retry = child in self._recoveries  # its group is down, or up without it: it alone is late
                 child.rest()
-                self._recoveries.bring_up(self.roster.restart_group(child), trio.current_time() + delay)
+                group = [child] if is_retry else self.roster.restart_group(child)
+                self._recoveries.bring_up(group, trio.current_time() + delay)
             case Escalate():
                 self._escalate(child, decision)
                 self._retire(child)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from actors.errors import ChildNotFound, ChildStillRunning, StartFailed, TooManyChildren
 from actors.kernel.ops import op
@@ -145,6 +145,7 @@ class DynamicSupervisor(Foreman):
 def _checked(template: object, auto_shutdown: AutoShutdown) -> ChildTemplate[..., Any]:
     if not isinstance(template, ChildTemplate):
         raise TypeError(f"template must be a ChildTemplate, got {type(template).__name__}")
-    if template.significant and auto_shutdown == "never":
+    checked = cast("ChildTemplate[..., Any]", template)
+    if checked.significant and auto_shutdown == "never":
         raise ValueError("the template is significant, but auto_shutdown is 'never'")
-    return template
+    return checked

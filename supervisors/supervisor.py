@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from actors.errors import (
     ChildAlreadyPresent,
@@ -215,9 +215,10 @@ def _checked(children: object, auto_shutdown: AutoShutdown) -> tuple[ChildSpec[A
     if not isinstance(children, Sequence) or isinstance(children, str):
         raise TypeError(f"children are given as a sequence of ChildSpec, got {type(children).__name__}")
     checked: dict[str, ChildSpec[Actor]] = {}
-    for spec in children:
+    for spec in cast("Sequence[object]", children):
         if not isinstance(spec, ChildSpec):
             raise TypeError(f"a child is given as a ChildSpec, got {type(spec).__name__}")
+        spec = cast("ChildSpec[Actor]", spec)  # the same, by its whole type
         if spec.id in checked:
             raise ValueError(f"two children have the id {spec.id!r}")
         if spec.significant and auto_shutdown == "never":

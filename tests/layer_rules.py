@@ -93,6 +93,7 @@ ROOMS = (
     ),
     Room("supervisors.intensity", inside=("supervisors.intensity",)),
     Room("supervisors.backoff", inside=("supervisors.backoff",)),
+    Room("supervisors.dependencies", inside=("supervisors.dependencies",)),
     Room(
         "supervisors.restart",
         inside=("supervisors.intensity", "supervisors.backoff", "supervisors.restart"),

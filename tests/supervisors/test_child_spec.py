@@ -32,6 +32,11 @@ def test_a_spec_needs_an_id_and_a_factory_and_has_defaults_for_the_rest() -> Non
         "overflow": "wait",
         "backoff": None,
         "intensity": None,
+        "significant": False,
+        "needs": (),
+        "name": None,
+        "keep_state": False,
+        "quarantine_after": 3,
     }
 
 
@@ -55,6 +60,13 @@ def test_a_spec_is_a_frozen_value() -> None:
         ({"capacity": True}, "capacity must be a whole number, got True"),
         ({"backoff": 0.1}, "backoff must be a Backoff or None, got 0.1"),
         ({"intensity": 3}, "intensity must be an Intensity or None, got 3"),
+        ({"significant": 1}, "significant must be a bool, got 1"),
+        ({"keep_state": "yes"}, "keep_state must be a bool, got 'yes'"),
+        ({"needs": "limiter"}, "needs must be a tuple of ids, got 'limiter'"),
+        ({"needs": ["limiter"]}, "needs must be a tuple of ids, got ['limiter']"),
+        ({"needs": ("limiter", 1)}, "needs must hold ids, got 1"),
+        ({"name": 7}, "name must be a string or None, got 7"),
+        ({"quarantine_after": 2.0}, "quarantine_after must be a whole number, got 2.0"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_refused(fields: dict[str, Any], complaint: str) -> None:
@@ -66,12 +78,22 @@ def test_a_field_of_the_wrong_kind_is_refused(fields: dict[str, Any], complaint:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"id": ""}, "id must not be empty"),
+        ({"id": ""}, "id must be printable text on one line, got ''"),
         ({"restart": "always"}, "restart must be permanent, transient or temporary, got 'always'"),
         ({"grace": -1}, "grace must be >= 0, got -1"),
         ({"grace": math.nan}, "grace must be >= 0, got nan"),
         ({"capacity": 0}, "capacity must be >= 1, got 0"),
         ({"overflow": "drop"}, "overflow must be wait, refuse, drop_oldest or drop_newest, got 'drop'"),
+        ({"id": "a\nb"}, "id must be printable text on one line, got 'a\\nb'"),
+        ({"name": ""}, "name must be printable text on one line, got ''"),
+        ({"name": "a\nb"}, "name must be printable text on one line, got 'a\\nb'"),
+        ({"quarantine_after": 0}, "quarantine_after must be >= 1, got 0"),
+        (
+            {"significant": True},
+            "significant must be False for a permanent child, which never ends by itself",
+        ),
+        ({"needs": ("counter",)}, "needs must not hold the child itself, got 'counter'"),
+        ({"needs": ("a", "a")}, "needs must hold each id once, got ('a', 'a')"),
     ],
 )
 def test_a_field_out_of_bounds_is_refused(fields: dict[str, Any], complaint: str) -> None:
