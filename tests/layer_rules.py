@@ -102,6 +102,7 @@ ROOMS = (
     Room("supervisors.least_loaded", inside=("supervisors.least_loaded",)),
     Room("supervisors.stuckness", inside=("supervisors.stuckness",)),
     Room("supervisors.failover_policy", inside=("supervisors.failover_policy",)),
+    Room("supervisors.tree_drawing", inside=("supervisors.tree_drawing",)),
     # A spec says how a child is made, so it has the kernel's types; what decides and what acts are out of bounds.
     Room(
         "supervisors.child_spec",
