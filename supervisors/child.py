@@ -20,6 +20,7 @@ from actors.kernel.actor import Actor
 from actors.kernel.incarnation import LEAST_TEARDOWN, Incarnation
 from actors.kernel.ref import Ref
 from actors.kernel.slot import DEFAULT_GRACE, Exit, Slot
+from actors.kernel.stopping import awaiting_end_of
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.failures import Failures
@@ -203,7 +204,8 @@ class Child:
         is left behind.
         """
         self.slot.request_stop(self.grace, drain=drain)
-        with trio.move_on_after(self.grace + LEAST_TEARDOWN if self.grace < math.inf else math.inf):
+        bound = self.grace + LEAST_TEARDOWN if self.grace < math.inf else math.inf
+        with awaiting_end_of(self.slot), trio.move_on_after(bound):
             while self.is_playing:
                 await self._changed()
         if self.is_playing:

@@ -21,6 +21,7 @@ from actors.kernel.mailbox import Delivery
 from actors.kernel.message import Message, StreamMessage
 from actors.kernel.reply import Reply
 from actors.kernel.slot import DEFAULT_GRACE, ActorStatistics, Down, Slot
+from actors.kernel.stopping import awaiting_end_of
 from actors.kernel.stream import Feed, Stream
 
 ActorT = TypeVar("ActorT")
@@ -203,7 +204,8 @@ class Ref(Generic[ActorT_co]):
         if activity is not None and self._slot.performer and activity in self._slot.performer.activities():
             raise RuntimeError(f"{activity.label} cannot wait for its own actor to end; call self.finish()")
         self._slot.request_stop(grace, drain=drain)
-        await self._slot.wait_exit()
+        with awaiting_end_of(self._slot):
+            await self._slot.wait_exit()
 
     def statistics(self) -> ActorStatistics:
         """Return a snapshot of the actor, whatever it is doing."""
