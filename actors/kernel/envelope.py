@@ -111,6 +111,10 @@ class Envelope:
             return Fate.EXPIRED if self.reply.is_past_deadline else Fate.CANCELLED
         return Fate.EXPIRED if trio.current_time() >= self.deadline else Fate.CANCELLED
 
+    def is_served_by(self, activity: Activity | None) -> bool:
+        """Whether `activity` works for it; not any more once the incarnation around that was left behind."""
+        return self.serving is activity
+
     def go_back(self) -> None:
         """Make it a queued one again, after its op had started: if its asker leaves now it is withdrawn at once."""
         self.serving, self.is_parked, self.on_abandon = None, False, None

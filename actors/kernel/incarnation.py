@@ -292,6 +292,11 @@ class Incarnation:
         self.slot.state = "stopping"
         self.slot.mailbox.wake()
 
+    def leave_behind(self, cause: BaseException | None) -> None:
+        """Let go of all that was begun although it has not ended: what its ops still do reaches nobody."""
+        if self._server is not None:
+            self._server.let_go(cause)
+
     def activities(self) -> tuple[Activity, ...]:
         """Return the ops at work, oldest first."""
         work = None if self._server is None else self._server.unfinished

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict, deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from threading import get_ident
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 import trio
 
 from actors.errors import ActorStopped, MailboxFull, NotDelivered
 from actors.kernel import endings
-from actors.kernel.activity import Activity, awaited_by
+from actors.kernel.activity import Activity, Awaited, awaited_by
 from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Books, Fate, Tally
 from actors.kernel.reply import Reply
@@ -183,28 +183,42 @@ class Mailbox:
         self.depth += len(envelopes)
 
     def move_to(self, other: Mailbox) -> None:
-        """Hand over all that lies here or waits outside to the mailbox of another actor, in order.
+        """Hand over all that lies here or waits outside to the mailbox of another actor, in order; see `pass_on`.
+
+        Everything stays here if `other` is closed.
+        """
+        if not other.is_closed and other is not self:
+            self.pass_on(lambda _message: other)
+
+    def pass_on(self, choose: Callable[[Any], Mailbox]) -> None:
+        """Hand over each message that lies here or waits outside to the mailbox chosen for it, in order.
 
         It comes after what lies there; what finds no room waits outside there, whatever that mailbox does with new
-        messages. Nobody is asked to send again, and the moved messages count as sent to `other` alone. What the
-        other actor itself waits for stays here, as it would wait there for itself, and so does everything if `other`
-        is closed.
+        messages. Nobody is asked to send again, and the moved messages count as sent to the other alone. What the
+        other actor itself waits for stays here, as it would wait there for itself, and so does what is given to a
+        mailbox that is closed, or to this one.
+
+        Args:
+            choose: returns the mailbox for a message; asked one after the other, when all before are in their places.
         """
-        if other.is_closed or other is self:
-            return
         line, self._line = self._line or OrderedDict[Envelope, Reply[None] | None](), None
         moving: list[tuple[Envelope, Reply[None] | None]] = []
         while (envelope := self.get_nowait()) is not None:
             moving.append((envelope, None))
         moving += line.items()
-        closing_a_cycle = awaited_by(other.holder)
+        awaited: dict[Mailbox, set[Awaited]] = {}
         staying: list[Envelope] = []
         for envelope, room in moving:
-            if envelope in closing_a_cycle:
+            if envelope.fate is not None:
+                continue
+            other = choose(envelope.message)
+            if other not in awaited:
+                awaited[other] = awaited_by(other.holder)
+            if other is self or other.is_closed or envelope in awaited[other]:
                 staying.append(envelope)
                 if room is not None:
                     room.answer(None)
-            elif envelope.fate is None:
+            else:
                 envelope.mailbox = other
                 self.tally.sent -= 1
                 other.tally.sent += 1

@@ -103,6 +103,12 @@ class Server:
         if self.unfinished is not None:
             self.unfinished.give_back(self.mailbox, cause)
 
+    def let_go(self, cause: BaseException | None) -> None:
+        """Let go of all that was begun although ops are at work: they are left behind, and work on for nobody."""
+        self.mailbox.holder = None
+        if self.unfinished is not None:
+            self.unfinished.let_go(self.mailbox, cause)
+
     def _open_work(self) -> Unfinished:
         if self.unfinished is None:
             self.unfinished = Unfinished()
@@ -159,11 +165,14 @@ class Server:
                     envelope.on_abandon = _ignore
                 value = await spec.invoke(self.actor, envelope.message)
         except spec.raises as error:
-            endings.failed(envelope, error)
+            if envelope.is_served_by(activity):
+                endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
-            self._crashed(envelope, spec, error)
+            self._crashed(envelope, spec, error, activity)
         else:
-            if scope.cancelled_caught:
+            if not envelope.is_served_by(activity):
+                self._undo_late(spec, value, scope)
+            elif scope.cancelled_caught:
                 endings.cut_short(envelope)
             else:
                 self._answer(envelope, spec, value)
@@ -186,11 +195,14 @@ class Server:
                     async for item in items:
                         await feed.put(item)
         except spec.raises as error:
-            endings.failed(envelope, error)
+            if envelope.is_served_by(activity):
+                endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
-            self._crashed(envelope, spec, error)
+            self._crashed(envelope, spec, error, activity)
         else:
-            if scope.cancelled_caught:
+            if not envelope.is_served_by(activity):
+                pass
+            elif scope.cancelled_caught:
                 endings.cut_short(envelope)
             else:
                 envelope.settle(envelope.departure() if feed.is_left else Fate.HANDLED)
@@ -255,6 +267,11 @@ class Server:
         envelope.settle(envelope.departure())
         self._undo(spec, value)
 
+    def _undo_late(self, spec: OpSpec, value: object, scope: trio.CancelScope) -> None:
+        """Hand back what an op returned that had been left behind, if it came so far."""
+        if not scope.cancelled_caught:
+            self._undo(spec, value)
+
     def _undo(self, spec: OpSpec, value: object) -> None:
         if spec.undo is not None:
             try:
@@ -263,8 +280,15 @@ class Server:
                 annotate(error, f"in the undo of {self.mailbox.name}.{spec.name}")
                 self.host.crash(error)
 
-    def _crashed(self, envelope: Envelope, spec: OpSpec, error: BaseException) -> None:
+    def _crashed(
+        self, envelope: Envelope, spec: OpSpec, error: BaseException, activity: Activity | None = None
+    ) -> None:
         """Let go of an envelope whose op did not come to an end; a crash is recorded, anything else goes on up."""
+        if not envelope.is_served_by(activity):  # let go of already
+            if not isinstance(error, Exception):
+                raise error
+            self.host.crash(error)
+            return
         if not isinstance(error, Exception):
             self._open_work().cut(envelope, spec, self.host.error)
             raise error

@@ -103,8 +103,16 @@ class Performer(Protocol):
         """End within `grace` seconds, after the queued messages if `drain`."""
         ...
 
+    def post(self, call: Callable[[], object]) -> None:
+        """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
+        ...
+
+    def leave_behind(self, cause: BaseException | None) -> None:
+        """Let go of all that was begun although it has not ended: for one that shields itself from its end."""
+        ...
+
     def activities(self) -> tuple[Activity, ...]:
-        """Return the ops at work."""
+        """Return the ops at work, oldest first."""
         ...
 
     @property

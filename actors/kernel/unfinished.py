@@ -8,6 +8,9 @@ What goes back waits for the next incarnation like any queued message; should th
 mailbox tells its asker. It goes back only if somebody wants it: when the asker has gone, or left in the instant of the
 end, it is interrupted like the others. A message belongs to one incarnation at a time: an answer that the old one's
 `Deferred` is given after its end reaches nobody and undoes nothing.
+
+An incarnation that shields itself from its end can be left behind: what it has begun goes the same ways at once, and
+its ops work on for nobody.
 """
 
 from __future__ import annotations
@@ -29,17 +32,17 @@ class Unfinished:
     """The open work of one incarnation; made with its first piece, as most actors answer at once.
 
     Args:
-        activities: the ops at work, oldest first.
+        activities: the ops at work, oldest first, and the messages they work for.
         parked: the messages whose answer is deferred.
     """
 
-    activities: dict[Activity, None] = attrs.field(factory=dict[Activity, None])
+    activities: dict[Activity, Envelope] = attrs.field(factory=dict[Activity, Envelope])
     parked: dict[Envelope, Deferred[Any]] = attrs.field(factory=dict[Envelope, Deferred[Any]])
     _begun: dict[Envelope, None] = attrs.field(factory=dict[Envelope, None])
 
     def enter(self, envelope: Envelope, spec: OpSpec, activity: Activity) -> None:
         """Note that an op begins."""
-        self.activities[activity] = None
+        self.activities[activity] = envelope
         if spec.idempotent:
             self._begun[envelope] = None
 
@@ -80,6 +83,15 @@ class Unfinished:
         self.parked.clear()
         mailbox.put_back(*(envelope for envelope in self._begun if envelope.fate is None))
         self._begun.clear()
+
+    def let_go(self, mailbox: Mailbox, cause: BaseException | None) -> None:
+        """Empty it although ops are at work: what they still do reaches nobody, see `Envelope.is_served_by`."""
+        for envelope in self.activities.values():
+            if envelope.fate is None:
+                self._cut(envelope, cause)
+            envelope.serving = None
+        self.activities.clear()
+        self.give_back(mailbox, cause)
 
 
 def _too_late(_deferred: Deferred[Any]) -> bool:
