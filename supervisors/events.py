@@ -22,7 +22,7 @@ class ChildStarted:
     """A child's `setup` has ended and it serves messages.
 
     Args:
-        supervisor: the supervisor's name.
+        supervisor: the supervisor's path from the root: "supervisor/readers".
         child: the child's id.
         incarnation: number of the incarnation, from 1.
         state: "new"; or, where the spec asks to keep the state over restarts, "kept" or "cold".
@@ -130,5 +130,5 @@ LifecycleEvent: TypeAlias = (
 OnEvent: TypeAlias = Callable[[LifecycleEvent], object]
 
 
-def unobserved(_event: LifecycleEvent) -> None:
+def unobserved(_event: object) -> None:
     """Let the event pass by."""

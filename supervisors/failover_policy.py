@@ -39,7 +39,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-Cause: TypeAlias = Literal["crashed", "budget spent", "not started", "unwell", "probe failed"]
+Cause: TypeAlias = Literal["crashed", "budget spent", "not started", "declined", "unwell", "probe failed"]
 """Why a member is down."""
 
 
@@ -158,6 +158,14 @@ class FailoverPolicy:
     def standing(self, rank: int) -> Standing:
         """Return what the group thinks of a member."""
         return self._members[rank].standing
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return what the group thinks of all members, the best first."""
+        return tuple(member.standing for member in self._members)
+
+    def is_up(self, rank: int) -> bool:
+        """Return whether a member serves."""
+        return self._members[rank].is_up
 
     def is_under_test(self, rank: int) -> bool:
         """Return whether a member is to be probed: it serves, and is not trusted."""

@@ -1,0 +1,345 @@
+"""A failover group: ordered members behind one ref, of which one is active.
+
+Theory of operation. All members are started, the standbys hot beside the primary, and started again when they crash, as
+any supervisor does. The group's ref goes to the active member. Who that is `supervisors.failover_policy` decides, from
+what happens to the members; this actor hears it, asks the policy, and performs the decision:
+
+    a member serves, crashes, spends its budget, calls itself unwell      told by the children and by its slot
+    a member under test answers a probe or does not                       told by the prober
+    decision: give the role to another member                             its mailbox moves along, then refs go there
+
+A change of the active member is one step without a checkpoint in it: no message can be sent between the move of the
+mailbox and the change of the table, so none is lost, none overtakes another, and none is handled twice. A message that
+has begun ends where it began; if that member crashes over it, its asker is told `Interrupted`, or it waits again at the
+head of the mailbox, if its op is idempotent, and moves along.
+
+The group does not escalate. A member whose budget is spent is started again all the same, after the longest delay of
+its backoff, and has to prove itself; while no other is any better it stays active, and messages wait for it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Generic, TypeVar, assert_never
+
+import trio
+
+from actors.errors import StartFailed
+from actors.kernel.actor import Actor
+from actors.kernel.ops import op
+from actors.kernel.ref import Ref
+from actors.kernel.slot import Exit
+from supervisors.backoff import DEFAULT_BACKOFF, Backoff
+from supervisors.child import Child
+from supervisors.child_spec import ChildSpec
+from supervisors.events import ChildRestarting, ChildStarted, LifecycleEvent, unobserved
+from supervisors.failover_events import OnFailoverEvent
+from supervisors.failover_policy import (
+    Cause,
+    Decision,
+    FailBack,
+    FailoverPolicy,
+    Fit,
+    KeepLast,
+    Promote,
+    Stay,
+)
+from supervisors.failover_reporting import FailoverReporter
+from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
+from supervisors.foreman import Foreman, Manner
+from supervisors.inside import ChildView, Inside
+from supervisors.intensity import Intensity
+from supervisors.prober import Prober
+
+ActorT = TypeVar("ActorT", bound=Actor)
+
+HEALTHY_FOR = 30.0
+"""Seconds a member has to be well before it has the role back: as long as a budget's window remembers a crash."""
+
+PROBE_EVERY = 5.0
+"""Seconds between two probes of a member under test: some six of them make a proof."""
+
+LEAST_REVIVAL = 1.0
+"""Seconds before a member whose budget is spent is started again at least, whatever its backoff."""
+
+NO_BUDGET = Intensity(restarts=10**9, period=1.0)
+"""Members have budgets of their own; one for all of them together would let one that limps take the others down."""
+
+
+class FailoverGroup(Foreman, Generic[ActorT]):
+    """Keeps ordered members, the first one active as long as it is fit, and the next fit one when it is not.
+
+    They are the cast of one role: the lead, and its understudies, dressed and ready. It is not a load balancer: one
+    member has all the work. Open one with `open_failover_group`, or keep it in a tree:
+    `ChildSpec("models", lambda: FailoverGroup([ChildSpec("first", First), ChildSpec("second", Second)]))`;
+    `FailoverRef(ref)` is how its active member is reached.
+
+    Args:
+        members: their specs, the best first; all permanent, as the role has to be filled.
+        probe: asks a member something that only a healthy one answers; any error is a failure. Without one, a member
+            proves itself by serving and calling itself well.
+        probe_every: seconds from the answer of a member under test to its next probe.
+        probe_timeout: seconds for one probe.
+        standby_probe_every: seconds between probes of standbys that are fit, so that one that only looks it is found
+            before it is needed; None for none: where nothing is under suspicion nothing is asked.
+        healthy_for: seconds without interruption for which a member has to be well before it is fit again.
+        backoff: how long members wait before a restart that do not say it themselves.
+        seed: makes the jitter the same in every run; it is derived from seed, name and incarnation.
+        rng: where the jitter comes from instead.
+        on_event: called with each event of the group and its members, in the task where it happens; it must not raise.
+
+    Raises:
+        TypeError: a member is no `ChildSpec`.
+        ValueError: there is none, one is not permanent or has needs, two share an id, a number is out of its bounds, or
+            both seed and rng are given.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[ChildSpec[ActorT]],
+        *,
+        probe: Callable[[Ref[ActorT]], Awaitable[object]] | None = None,
+        probe_every: float = PROBE_EVERY,
+        probe_timeout: float = PROBE_EVERY,
+        standby_probe_every: float | None = None,
+        healthy_for: float = HEALTHY_FOR,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        seed: int | None = None,
+        rng: random.Random | None = None,
+        on_event: OnFailoverEvent = unobserved,
+    ) -> None:
+        super().__init__(
+            Manner(intensity=NO_BUDGET, backoff=backoff, seed=seed, rng=rng, on_event=self._hear)
+        )
+        self._specs = _checked(members)
+        self._ranks = {spec.id: rank for rank, spec in enumerate(self._specs)}
+        self._policy = FailoverPolicy(len(self._specs), healthy_for, is_probed=probe is not None)
+        for name, seconds in (("probe_every", probe_every), ("probe_timeout", probe_timeout)):
+            _check_positive(name, seconds)
+        self._prober = None if probe is None else Prober(self, probe, probe_every, probe_timeout)
+        self._standby_probe_every = standby_probe_every
+        if standby_probe_every is not None:
+            _check_positive("standby_probe_every", standby_probe_every)
+            if probe is None:
+                raise ValueError("standby_probe_every is of no use without a probe")
+        self._on_event = on_event
+        self._members: tuple[Child, ...] = ()
+        self._refs: tuple[Ref[ActorT], ...] = ()
+        self._promotions = self._fail_backs = self._moved = 0
+
+    # the start
+
+    async def setup(self) -> None:
+        """Start the members in order; one that does not start is down, and is tried again.
+
+        Raises:
+            StartFailed: none has started; it names the first, and the causes are chained.
+        """
+        children = self._open()
+        ids = tuple(spec.id for spec in self._specs)
+        self._report = FailoverReporter(children.report.supervisor, ids, self._policy, self._on_event)
+        self._members = tuple(children.add(spec) for spec in self._specs)
+        self._refs = tuple(Ref[ActorT](member.slot) for member in self._members)
+        for rank, member in enumerate(self._members):
+            member.slot.on_health = partial(self._hear_of_health, rank)
+        failures: list[StartFailed] = []
+        for member in self._members:
+            try:
+                await children.start(member)
+            except StartFailed as failure:
+                failures.append(failure)
+        if not any(member.has_started for member in self._members):
+            await children.halt_all()
+            raise self._start_failed(failures)
+        if self._prober is not None and self._standby_probe_every is not None:
+            self.start_soon(self._watch_standbys, self._prober, self._standby_probe_every)
+
+    def _start_failed(self, failures: list[StartFailed]) -> StartFailed:
+        first = self._members[0]
+        error = StartFailed(f"no member of {self.name!r} started, {first.id!r} first of all", child=first.id)
+        error.__cause__ = ExceptionGroup("why none started", failures) if failures else first.exit.error
+        return error
+
+    # what happens to the members
+
+    def _hear(self, event: LifecycleEvent) -> None:
+        """Pass an event on, and judge what it says of a member."""
+        self._on_event(event)
+        if not isinstance(event, ChildStarted | ChildRestarting):
+            return
+        if event.supervisor != self._children.report.supervisor:
+            return  # of a supervisor that is nested in a member
+        rank = self._ranks[event.child]
+        if isinstance(event, ChildRestarting):
+            self._perform(self._policy.crashes(rank))
+        else:
+            is_well = self._members[rank].slot.is_healthy
+            self._perform(self._policy.serves(rank, self.now(), is_well=is_well))
+            self._look_at_the_clock()
+
+    def _hear_of_health(self, rank: int) -> None:
+        """Judge what a member says of itself, at once: what is sent after its word goes by it."""
+        if self._policy.is_up(rank):  # what it says while it starts is heard when it serves
+            is_well = self._members[rank].slot.is_healthy
+            self._perform(self._policy.feels(rank, self.now(), is_well=is_well))
+            self._look_at_the_clock()
+
+    def revive(self, child: Child, exit_: Exit) -> float | None:
+        """Take a member's role, if another can have it, and have the member started again after its longest delay."""
+        rank = self._ranks[child.id]
+        self._perform(self._policy.falls(rank, _cause(child, exit_)))
+        if rank != self._policy.active:
+            self._move(rank, self._policy.active)  # what came back to its mailbox when it ended
+        return max((child.spec.backoff or self._manner.backoff).cap, LEAST_REVIVAL)
+
+    def next_deadline(self) -> float:
+        """Return the instant at which time alone completes a member's proof, or infinity."""
+        return self._policy.next_deadline()
+
+    def on_deadline(self) -> None:
+        """Trust whoever has been well for long enough."""
+        self._perform(self._policy.advance(self.now()))
+
+    @op
+    def review(self) -> None:
+        """Trust whoever has been well for long enough. The group sends it to itself."""
+        self._perform(self._policy.advance(self.now()))
+
+    def _look_at_the_clock(self) -> None:
+        """Have the next deadline looked at anew: a member's task may have begun a proof while the group sleeps."""
+        if self.next_deadline() < math.inf:
+            self.after(0, FailoverGroup[ActorT].review())
+
+    # probes
+
+    def on_answer(self, rank: int) -> None:
+        """Take note that a member answered a probe as it should."""
+        self._perform(self._policy.answers(rank, self.now()))
+
+    def on_failure(self, rank: int, error: Exception) -> None:
+        """Take note that a member did not answer a probe as it should."""
+        self._report.probe_failed(rank, error, self.now())
+        self._perform(self._policy.fails_probe(rank))
+
+    async def _watch_standbys(self, prober: Prober[ActorT], every: float) -> None:
+        while True:
+            await trio.sleep(every)
+            for rank, ref in enumerate(self._refs):
+                if rank != self._policy.active and isinstance(self._policy.standing(rank), Fit):
+                    error = await prober.ask(ref)
+                    if error is not None:
+                        self.on_failure(rank, error)
+
+    # what is decided
+
+    def _perform(self, decision: Decision) -> None:
+        """Do what was decided, tell of it, and probe whoever is under test now.
+
+        What waits is moved first: an observer may send a message, and it must not overtake it.
+        """
+        moved = 0
+        match decision:
+            case Promote(member, demoted):
+                self._promotions += 1
+                moved = self._move(demoted, member)
+            case FailBack(member, demoted):
+                self._fail_backs += 1
+                moved = self._move(demoted, member)
+            case KeepLast() | Stay():
+                pass
+            case _:
+                assert_never(decision)
+        self._report.changed(decision, moved, self.now())
+        self._see_to_tests()
+
+    def _move(self, source: int, target: int) -> int:
+        """Move what waits for one member to another; return how many messages that are."""
+        taker = self._members[target].slot.mailbox
+        before = taker.tally.sent
+        self._members[source].slot.mailbox.move_to(taker)
+        moved = taker.tally.sent - before
+        self._moved += moved
+        return moved
+
+    def _see_to_tests(self) -> None:
+        if self._prober is None:
+            return
+        for rank, ref in enumerate(self._refs):
+            if self._policy.is_under_test(rank):
+                self._prober.test(rank, ref)
+            else:
+                self._prober.leave(rank)
+
+    # what others ask
+
+    @property
+    def active(self) -> Ref[ActorT] | None:
+        """The active member, or None before there is one. Refs of the group read it with every message."""
+        return self._refs[self._policy.active] if self._refs else None
+
+    @op
+    def statistics(self) -> FailoverStatistics:
+        """Return a snapshot of the group."""
+        return FailoverStatistics(
+            self._specs[self._policy.active].id,
+            tuple(
+                MemberStatistics(member.id, self._policy.standing(rank), member.slot.incarnation)
+                for rank, member in enumerate(self._members)
+            ),
+            self._promotions,
+            self._fail_backs,
+            self._moved,
+        )
+
+    def look_inside(self) -> Inside:
+        """Return what a snapshot of the tree shows of the members."""
+        return Inside("failover", tuple(self._view(rank) for rank in range(len(self._members))))
+
+    def _view(self, rank: int) -> ChildView:
+        role = "active" if rank == self._policy.active else "standby"
+        member = self._members[rank]
+        return ChildView(
+            member.id,
+            member.slot,
+            member.spec.restart,
+            kind=member.kind,
+            name=member.spec.name,
+            restarts=member.restarts,
+            error="" if member.exit.error is None else type(member.exit.error).__name__,
+            role=role,
+        )
+
+
+def _cause(child: Child, exit_: Exit) -> Cause:
+    if exit_.reason == "declined":
+        return "declined"
+    return "budget spent" if child.is_settled else "not started"
+
+
+def _checked(members: Sequence[ChildSpec[ActorT]]) -> tuple[ChildSpec[ActorT], ...]:
+    ids: set[str] = set()
+    for spec in members:
+        if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"a member is given as a ChildSpec, got {type(spec).__name__}")
+        if spec.id in ids:
+            raise ValueError(f"two members have the id {spec.id!r}")
+        if spec.restart != "permanent":
+            raise ValueError(
+                f"member {spec.id!r} must be permanent, got {spec.restart!r}: the role has to be filled"
+            )
+        if spec.needs:
+            raise ValueError(
+                f"member {spec.id!r} cannot need others: a standby stands in for the one that is gone"
+            )
+        ids.add(spec.id)
+    return tuple(members)
+
+
+def _check_positive(name: str, seconds: float) -> None:
+    if type(seconds) not in {int, float}:
+        raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} must be > 0 and finite, got {seconds}")
