@@ -12,6 +12,9 @@ import attrs
 import trio
 
 from actors.kernel.actor import Actor
+from actors.kernel.envelope import Envelope
+from actors.kernel.mailbox import Mailbox
+from actors.kernel.post_mortem import annotate
 from actors.kernel.timers import Timer, Timers
 
 
@@ -35,28 +38,47 @@ class Agenda:
         """Add a timer."""
         self._timers.arm(timer)
 
-    def next_due(self) -> float:
-        """Return the instant at which something is due next, or infinity.
+    async def next(self, mailbox: Mailbox) -> Envelope | None:
+        """Return what is to be served next: a timer's message or one that arrives. None after a nudge or a deadline.
 
         Raises:
-            ValueError: the actor names no instant.
-            Exception: whatever the actor's `next_deadline` raises.
+            ValueError, RuntimeError: the actor names no instant, or one that does not lie in the future afterwards.
+            Exception: whatever the actor's `next_deadline` and `on_deadline` raise.
         """
-        deadline = self.actor.next_deadline()
+        due = self._next_due()
+        if due == math.inf:
+            return mailbox.taken(await mailbox.arrival())
+        if due <= trio.current_time():
+            await trio.lowlevel.checkpoint()
+            return self._fire(mailbox, trio.current_time())
+        with trio.CancelScope(deadline=due):
+            return mailbox.taken(await mailbox.arrival())
+        return None
+
+    def _next_due(self) -> float:
+        try:
+            deadline = self.actor.next_deadline()
+        except Exception as error:
+            annotate(error, "in next_deadline")
+            raise
         if math.isnan(deadline):
             raise ValueError(f"next_deadline of {self.actor.name!r} must be an instant or infinity, got nan")
         return min(deadline, self._timers.next_due())
 
-    def pop_due(self, now: float) -> Timer | None:
-        """Remove and return a timer that is due at `now`; None when none is."""
-        return self._timers.pop_due(now)
+    def _fire(self, mailbox: Mailbox, now: float) -> Envelope | None:
+        timer = self._timers.pop_due(now)
+        if timer is not None:
+            mailbox.tally.sent += 1
+            return Envelope(timer.message, mailbox)
+        try:
+            self._pass_deadline(now)
+        except Exception as error:
+            annotate(error, "in on_deadline")
+            raise
+        return None
 
-    def pass_deadline(self, now: float) -> None:
-        """Let the actor act on its deadline, if it is due.
-
-        Raises:
-            RuntimeError: the deadline does not lie in the future afterwards.
-        """
+    def _pass_deadline(self, now: float) -> None:
+        """Let the actor act on its deadline, if it is due; afterwards it must lie in the future."""
         # Held against the clock as it stands after the answer: a policy may well answer "now", and on a real clock
         # that is later than the `now` from before it was asked.
         if self.actor.next_deadline() > trio.current_time():

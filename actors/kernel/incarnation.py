@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import attrs
 import trio
@@ -24,14 +23,13 @@ import trio
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor
 from actors.kernel.agenda import Agenda
-from actors.kernel.crew import Crew
+from actors.kernel.backstage import Backstage
 from actors.kernel.envelope import Envelope
 from actors.kernel.heritage import Heritage, bequeath, succeed
+from actors.kernel.phases import in_phase, tear_down
 from actors.kernel.post_mortem import annotate, gathered, has_declined
-from actors.kernel.ref import Ref
 from actors.kernel.serving import Server
-from actors.kernel.slot import Down, Exit, Reason, Slot
-from actors.kernel.timers import Timer
+from actors.kernel.slot import Exit, Reason, Slot
 
 BATCH = 64
 """Messages served before the loop lets others run; about a third of a millisecond of plain ops."""
@@ -42,19 +40,17 @@ LEAST_TEARDOWN = 1.0
 
 @attrs.define(eq=False)
 class Incarnation:
-    """Runs one actor object in a slot. Make one per run; it is what the actor sees as its stage."""
+    """Runs one actor object in a slot; made for one run."""
 
     slot: Slot
     number: int = 0
     heritage: Heritage = "new"
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    _nursery: trio.Nursery | None = None
-    _crew: Crew | None = None
-    _agenda: Agenda | None = None
+    nursery: trio.Nursery | None = None
+    _backstage: Backstage = attrs.field(init=False)
     _lane: list[Callable[[], object]] | None = None
     _errors: tuple[Exception, ...] = ()
-    _watches: tuple[Callable[[], None], ...] = ()
     _has_crashed: bool = False
     _is_quarantine: bool = False
     _is_set_up: bool = False
@@ -62,6 +58,9 @@ class Incarnation:
     _is_draining: bool = False
     _is_overdue: bool = False
     _stop_by: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._backstage = Backstage(self)
 
     # the run
 
@@ -85,36 +84,34 @@ class Incarnation:
             self._errors += torn.exceptions
         finally:
             self._is_overdue = self._stop_by is not None and trio.current_time() > self._stop_by
-            for forget in self._watches:
-                forget()
+            self._backstage.clear()
             if self._server is not None:
                 self._server.give_back(self._errors[0] if self._errors else None)
-                await self._tear_down(self._server.actor)
                 if self._is_set_up:
-                    bequeath(self._server.actor, self.slot, self.error)
+                    await self._tear_down(self._server.actor)
                 self._server = None  # breaks the cycle of actor and stage: an ended actor needs no collector
         return Exit(self._reason(), self.error, self._is_quarantine)
 
     async def _perform(self, factory: Callable[[], Actor], started: Callable[[], object]) -> None:
         try:
-            actor, self.heritage = succeed(factory, self, self.slot)
+            actor, self.heritage = succeed(factory, self._backstage, self.slot)
             self._server = Server(actor, self.slot.mailbox, self)
-            self._agenda = Agenda(actor) if Agenda.is_needed_by(actor) else None
+            self._backstage.agenda = Agenda(actor) if Agenda.is_needed_by(actor) else None
         except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
             self._errors += (error,)
             return
-        async with trio.open_nursery() as self._nursery:
+        async with trio.open_nursery() as self.nursery:
             if await self._set_up(actor):
                 started()
                 await self._loop(self._server)
                 if not self._errors:
                     await self._wind_down(actor)
-            self._nursery.cancel_scope.cancel()
+            self.nursery.cancel_scope.cancel()
 
     async def _set_up(self, actor: Actor) -> bool:
         """Run `setup`, and return whether the actor is fit to serve."""
         try:
-            await self._in_phase("setup", actor.setup)
+            await in_phase("setup", actor.setup, self.slot.mailbox)
         except Exception as error:  # noqa: BLE001  # whatever setup raises is how this incarnation ended
             self._errors += (error,)
             return False
@@ -123,30 +120,14 @@ class Incarnation:
             self.slot.state = "running"
         return not self._errors  # a child task that setup started may have crashed by now
 
-    async def _in_phase(self, phase: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a phase in which no message is served as an activity that holds the mailbox.
-
-        An ask that would wait for it, its own first of all, is refused as a cycle instead of standing still.
-        """
-        mailbox, activity = self.slot.mailbox, Activity(self.name, phase, trio.current_time())
-        mailbox.holder = activity
-        token = current_activity.set(activity)
-        try:
-            await run()
-        except Exception as error:
-            annotate(error, f"in {phase}")
-            raise
-        finally:
-            current_activity.reset(token)
-            mailbox.holder = None
-
     async def _loop(self, server: Server) -> None:
         mailbox = self.slot.mailbox
         while not self._is_over():
-            if self._agenda is None:
+            agenda = self._backstage.agenda
+            if agenda is None:
                 envelope = mailbox.taken(await mailbox.arrival())  # the common case, on the shortest way
             else:
-                envelope = await self._next(self._agenda)
+                envelope = await self._next(agenda)
             if envelope is not None and self._has_crashed:
                 mailbox.put_back(envelope)  # it came in the instant of the crash: for the next incarnation
                 return
@@ -162,63 +143,40 @@ class Incarnation:
                 envelope = mailbox.get_nowait()
             envelope = None  # an idle actor does not hold on to the last message
 
+    async def _next(self, agenda: Agenda) -> Envelope | None:
+        try:
+            return await agenda.next(self.slot.mailbox)
+        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+            self.crash(error)
+            return None
+
     def _is_over(self) -> bool:
         """Obey the system lane, then say whether the loop is done."""
         while self._lane:
             lane, self._lane = self._lane, None
             for call in lane:
-                self._guard(call, "between two messages")
+                try:
+                    call()
+                except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
+                    annotate(error, "between two messages")
+                    self.crash(error)
         return self._is_ending and not (self._is_draining and self.slot.mailbox.depth)
-
-    async def _next(self, agenda: Agenda) -> Envelope | None:
-        """Return what is to be served next; None after a nudge or a deadline."""
-        mailbox = self.slot.mailbox
-        try:
-            due = agenda.next_due()
-        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
-            annotate(error, "in next_deadline")
-            self.crash(error)
-            due = -math.inf
-        if due == math.inf:
-            return mailbox.taken(await mailbox.arrival())
-        if due <= trio.current_time():
-            await trio.lowlevel.checkpoint()
-            return self._fire(agenda, trio.current_time())
-        with trio.CancelScope(deadline=due):
-            return mailbox.taken(await mailbox.arrival())
-        return None
-
-    def _fire(self, agenda: Agenda, now: float) -> Envelope | None:
-        if (timer := agenda.pop_due(now)) is not None:
-            self.slot.mailbox.tally.sent += 1
-            return Envelope(timer.message, self.slot.mailbox)
-        self._guard(lambda: agenda.pass_deadline(now), "in on_deadline")
-        return None
 
     # the end
 
     async def _wind_down(self, actor: Actor) -> None:
         try:
-            await self._in_phase("wind_down", actor.wind_down)
+            await in_phase("wind_down", actor.wind_down, self.slot.mailbox)
         except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
             self._errors += (error,)
-        if self._crew is not None:
-            await self._crew.ops_ended()
+        if self._backstage.crew is not None:
+            await self._backstage.crew.ops_ended()
 
     async def _tear_down(self, actor: Actor) -> None:
-        if not self._is_set_up:
-            return
-        now = trio.current_time()
-        bound = LEAST_TEARDOWN if self._stop_by is None else max(LEAST_TEARDOWN, self._stop_by - now)
-        scope = trio.CancelScope(deadline=now + bound, shield=True)
-        try:
-            with scope:
-                await actor.teardown()
-        except Exception as error:  # noqa: BLE001  # recorded, and told by `run`
-            annotate(error, "in teardown")
-            self._errors += (error,)
-        if scope.cancelled_caught:
-            self._errors += (TimeoutError(f"teardown of {self.name!r} did not end within {bound:g} s"),)
+        rest = LEAST_TEARDOWN if self._stop_by is None else self._stop_by - trio.current_time()
+        self._errors += await tear_down(actor, self.name, max(LEAST_TEARDOWN, rest))
+        if self.is_on:
+            bequeath(actor, self.slot, self.error)
 
     @property
     def error(self) -> Exception | None:
@@ -251,25 +209,11 @@ class Incarnation:
         self.slot.state = "stopping"
         self._scope.cancel()
 
-    def _guard(self, call: Callable[[], object], where: str) -> None:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001  # the actor's own code: a crash like any other
-            annotate(error, where)
-            self.crash(error)
-
     # what serving asks of it
 
     def start_op(self, run: Callable[[], Awaitable[object]]) -> None:
         """Run an op as a child task that is waited for at a stop."""
-        self._with_crew().start_op(run)
-
-    def _with_crew(self) -> Crew:
-        """Return the crew; most actors never need one, so it is made with its first task."""
-        if self._crew is None:
-            assert self._nursery is not None  # noqa: S101  # it is open before the actor can ask
-            self._crew = Crew(self._nursery, self.crash, self.slot.mailbox.wake)
-        return self._crew
+        self._backstage.with_crew().start_op(run)
 
     def post(self, call: Callable[[], object]) -> None:
         """Run `call` in the actor at the next message boundary, ahead of all queued messages."""
@@ -313,41 +257,12 @@ class Incarnation:
         """The actor object, or None before it is made and after it has ended."""
         return None if self._server is None else self._server.actor
 
-    # what the actor asks of it
+    # what the actor asks of it, through its stage
 
     @property
-    def name(self) -> str:
-        """The slot's name."""
-        return self.slot.name
-
-    def ref(self) -> Ref[Any]:
-        """Return a ref to the slot."""
-        return Ref(self.slot)
-
-    def now(self) -> float:
-        """Return the present instant on the Trio clock."""
-        return trio.current_time()
-
-    def start_timer(self, delay: float, message: object, interval: float | None) -> Timer:
-        """Arm a timer."""
-        if not delay >= 0:
-            raise ValueError(f"delay must be >= 0, got {delay}")
-        timer = Timer(trio.current_time() + delay, message, interval)
-        if self._agenda is None:
-            assert self._server is not None  # noqa: S101  # it is there before the actor can ask
-            self._agenda = Agenda(self._server.actor)
-        self._agenda.arm(timer)
-        self.slot.mailbox.wake()
-        return timer
-
-    def start_task(self, run: Callable[[], Awaitable[object]]) -> None:
-        """Run a child task that is cancelled at the end."""
-        self._with_crew().start(run)
-
-    def watch(self, ref: Ref[Any], on_down: Callable[[Down], object]) -> None:
-        """Have the message that `on_down` makes handled when `ref`'s actor has ended for good."""
-        forget = ref.on_down(lambda down: self.post(lambda: self.start_timer(0, on_down(down), None)))
-        self._watches += (forget,)
+    def is_on(self) -> bool:
+        """Whether it plays in its slot now, and not one that came after it."""
+        return self.slot.performer is self
 
     def finish(self, grace: float) -> None:
         """End normally after the current message; what still runs then has `grace` seconds."""
@@ -356,7 +271,7 @@ class Incarnation:
         self.slot.state = "stopping"
         self.slot.mailbox.wake()
 
-    def report_health(self, *, is_healthy: bool) -> None:
-        """Tell whoever watches over the slot how the actor is; one that has ended has no say any more."""
-        if self.slot.performer is self:
-            self.slot.report_health(is_healthy=is_healthy)
+    @property
+    def name(self) -> str:
+        """The slot's name."""
+        return self.slot.name
