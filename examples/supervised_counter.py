@@ -55,7 +55,8 @@ async def main() -> None:
                 await add(counter, n)  # the same ref all along; what is sent meanwhile waits
     except RestartsExhausted as error:
         print(error)
-        print(f"    cause: {error.__cause__}")
+        for each in error.exceptions:
+            print(f"    {each!r} {each.__notes__[0]}")
 
 
 if __name__ == "__main__":
