@@ -10,7 +10,8 @@ from actors.kernel.opening import open_actor
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
-from actors.kernel.slot import ActorStatistics, Down, Exit, RunningOp
+from actors.kernel.slot import Down, Exit
+from actors.kernel.statistics import ActorStatistics, RunningOp
 from actors.kernel.stream import Stream
 from actors.kernel.timers import Timer
 

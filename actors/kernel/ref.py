@@ -20,7 +20,8 @@ from actors.kernel.fates import Fate
 from actors.kernel.mailbox import Delivery
 from actors.kernel.message import Message, StreamMessage
 from actors.kernel.reply import Reply
-from actors.kernel.slot import DEFAULT_GRACE, ActorStatistics, Down, Slot
+from actors.kernel.slot import DEFAULT_GRACE, Down, Slot
+from actors.kernel.statistics import ActorStatistics
 from actors.kernel.stopping import awaiting_end_of
 from actors.kernel.stream import Feed, Stream
 

@@ -13,8 +13,9 @@ import attrs
 import trio
 
 from actors.kernel.activity import Activity
-from actors.kernel.fates import Books, FateCounts
+from actors.kernel.fates import Books
 from actors.kernel.mailbox import DEFAULT_CAPACITY, Mailbox, Overflow
+from actors.kernel.statistics import ActorStatistics, RunningOp, State
 
 DEFAULT_GRACE = 5.0
 """Seconds an actor has to end what it is doing once it is asked to stop, as OTP gives its workers."""
@@ -23,7 +24,6 @@ QUARANTINE_AFTER = 3
 """Incarnations that one message may crash: one could be bad luck and two a coincidence."""
 
 Reason = Literal["normal", "stopped", "killed", "crashed", "cancelled", "declined"]
-State = Literal["starting", "running", "stopping", "restarting", "ended"]
 
 
 @attrs.frozen
@@ -58,42 +58,6 @@ class Down:
     reason: Reason
     error: BaseException | None
     incarnation: int
-
-
-@attrs.frozen
-class RunningOp:
-    """An op at work: which, since when on the Trio clock, and for which ops of others it waits."""
-
-    op: str
-    since: float
-    waits_for: tuple[str, ...]
-
-
-@attrs.frozen
-class ActorStatistics:
-    """A snapshot of one actor; it holds no user data.
-
-    Args:
-        name: the actor's name.
-        state: starting, running, stopping, restarting or ended.
-        incarnation: number of the current incarnation, from 1; 0 before the first.
-        depth: messages in the mailbox, those of waiting senders included.
-        capacity: messages the mailbox holds before senders wait.
-        running: ops at work, oldest first.
-        parked: messages whose answer is deferred.
-        messages: counts by fate.
-        is_healthy: False after the actor has reported itself unhealthy.
-    """
-
-    name: str
-    state: State
-    incarnation: int
-    depth: int
-    capacity: int
-    running: tuple[RunningOp, ...]
-    parked: int
-    messages: FateCounts
-    is_healthy: bool = True
 
 
 class Performer(Protocol):
@@ -282,22 +246,15 @@ class Slot:
 
     def statistics(self) -> ActorStatistics:
         """Return a snapshot. Answered at once, whatever the actor is doing."""
-        activities = () if self.performer is None else self.performer.activities()
+        performer = self.performer
         return ActorStatistics(
             name=self.name,
             state=self.state,
             incarnation=self.incarnation,
             depth=self.mailbox.depth + self.mailbox.waiting,
             capacity=self.mailbox.capacity,
-            running=tuple(
-                RunningOp(
-                    activity.op,
-                    activity.since,
-                    tuple(sorted(b.label for b in (w.blocker for w in activity.waits) if b is not None)),
-                )
-                for activity in activities
-            ),
-            parked=0 if self.performer is None else self.performer.parked_count,
+            running=() if performer is None else tuple(map(RunningOp.of, performer.activities())),
+            parked=0 if performer is None else performer.parked_count,
             messages=self.mailbox.tally.snapshot(),
             is_healthy=self.is_healthy,
         )
