@@ -173,14 +173,18 @@ class Children:
             self.owner.start_soon(self.dismiss, child)
 
     def replace(self, child: Child) -> Child:
-        """Put a new child with a new slot in the place of one that is left behind, and launch it.
+        """Put a new child with a new slot in the place of one that is left behind, as if that had been killed.
 
-        What the old one has spent is the new one's; whatever becomes of the old one touches nothing any more.
+        What the old one has spent is the new one's, and the replacement costs a restart; where no budget pays for it,
+        the supervisor ends and the new one is closed at once. Whatever becomes of the old one touches nothing any more.
         """
+        killed = Exit("killed")
+        decision = self._decide(child, killed)
         child.is_dismissed = True
         successor = self.add(child.spec)
         successor.record, successor.failures = child.record, child.failures
-        self.launch(successor)
+        successor.settle()
+        self._do(successor, killed, decision)
         return successor
 
     # one incarnation, and what becomes of its child
