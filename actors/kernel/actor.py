@@ -33,6 +33,11 @@ class Stage(Protocol):
         """The number of this incarnation, from 1."""
         ...
 
+    @property
+    def deferred_since(self) -> float | None:
+        """Since when the message at hand waits for an answer that an earlier incarnation deferred, or None."""
+        ...
+
     def ref(self) -> Ref[Any]:
         """Return a ref to the slot."""
         ...
@@ -139,6 +144,14 @@ class Actor:
     def now(self) -> float:
         """Return the present instant on the Trio clock."""
         return self._running.now()
+
+    @property
+    def deferred_since(self) -> float | None:
+        """Since when the asker of the message at hand waits for a `Deferred` of an earlier incarnation, or None.
+
+        It is for plain ops that are idempotent: None is for a message that comes for the first time.
+        """
+        return self._running.deferred_since
 
     def after(self, delay: float, message: Message[Self, object]) -> Timer:
         """Handle `message` in `delay` seconds. The timer ends with this incarnation."""

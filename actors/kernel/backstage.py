@@ -25,6 +25,7 @@ class House(Protocol):
 
     slot: Slot
     number: int
+    deferred_since: float | None
 
     @property
     def actor(self) -> Actor | None:
@@ -78,6 +79,11 @@ class Backstage:
     def number(self) -> int:
         """The number of this incarnation, from 1."""
         return self.house.number
+
+    @property
+    def deferred_since(self) -> float | None:
+        """Since when the message at hand waits for an answer that an earlier incarnation deferred, or None."""
+        return self.house.deferred_since
 
     def ref(self) -> Ref[Any]:
         """Return a ref to the slot."""

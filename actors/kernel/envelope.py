@@ -59,6 +59,7 @@ class Envelope:
             for it: a plain op that answers at once.
         crashes: None as long as its op has not started; once it went back to the mailbox, the errors with which it
             has crashed incarnations, oldest first, none if it was cut short by the end of one.
+        deferred_at: instant at which its answer was first deferred, if its op is idempotent and has done so.
     """
 
     message: Any
@@ -71,6 +72,7 @@ class Envelope:
     is_parked: bool = False
     on_abandon: Callable[[], object] | None = None
     crashes: tuple[Exception, ...] | None = None
+    deferred_at: float | None = None
 
     @property
     def has_started(self) -> bool:

@@ -45,6 +45,7 @@ class Incarnation:
     slot: Slot
     number: int = 0
     heritage: Heritage = "new"
+    deferred_since: float | None = None
     _server: Server | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     nursery: trio.Nursery | None = None

@@ -240,6 +240,25 @@ async def tell_at_once(ref: Ref[ActorT], message: Message[ActorT, object]) -> De
     return posted or await ref._tell_when_room(envelope)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
 
 
+def tell_regardless(ref: Ref[ActorT], message: Message[ActorT, object]) -> Delivery:
+    """Send without waiting for anything, also where there is no room: then it waits outside the mailbox by itself.
+
+    It is for what must not be lost and is few by nature, such as the settlement of what was granted before; for
+    anything else it would be a way around back-pressure.
+
+    Returns:
+        As `Ref.tell`; QUEUED also for what waits outside.
+    """
+    if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise _no_message(message, "tell")
+    mailbox = slot_of(ref).mailbox
+    envelope = Envelope(message, mailbox)
+    posted = mailbox.post(envelope)
+    if posted is None:
+        mailbox.line_up(envelope)
+    return posted or Delivery.QUEUED
+
+
 def _no_message(value: object, verb: str) -> TypeError:
     """Say what is wrong with what is no message, for callers without a type checker."""
     if isinstance(value, type):

@@ -34,7 +34,13 @@ NEVER = math.inf
 
 
 class Host(Protocol):
-    """What serving needs of the incarnation around it."""
+    """What serving needs of the incarnation around it.
+
+    Attributes:
+        deferred_since: what an actor sees of the message at hand: since when it waits for a deferred answer.
+    """
+
+    deferred_since: float | None
 
     @property
     def error(self) -> Exception | None:
@@ -119,7 +125,10 @@ class Server:
     def _call(self, envelope: Envelope, spec: OpSpec) -> None:
         envelope.on_abandon = _ignore  # the op itself may cancel its asker
         try:
-            value = spec.invoke(self.actor, envelope.message)
+            if envelope.deferred_at is None:
+                value = spec.invoke(self.actor, envelope.message)
+            else:
+                value = self._invoke_again(envelope, spec, envelope.deferred_at)
         except spec.raises as error:
             endings.failed(envelope, error)
         except BaseException as error:  # noqa: BLE001  # _crashed raises on what is no Exception
@@ -133,6 +142,14 @@ class Server:
                 envelope.handled()
             else:
                 self._hand_back(envelope, spec, value)
+
+    def _invoke_again(self, envelope: Envelope, spec: OpSpec, deferred_at: float) -> Any:
+        """Run an op that an earlier incarnation has deferred, and let it see since when."""
+        self.host.deferred_since = deferred_at
+        try:
+            return spec.invoke(self.actor, envelope.message)
+        finally:
+            self.host.deferred_since = None
 
     def _refuse_coroutine(
         self, envelope: Envelope, spec: OpSpec, value: CoroutineType[Any, Any, Any]
@@ -228,6 +245,8 @@ class Server:
             return
         self._open_work().park(envelope, spec, deferred)
         envelope.is_parked = True
+        if spec.idempotent and not deferred.is_set and envelope.deferred_at is None:
+            envelope.deferred_at = trio.current_time()
         type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell
         envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
         if envelope.is_abandoned:
