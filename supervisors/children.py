@@ -31,6 +31,7 @@ from supervisors.recovery import Recovery
 from supervisors.reporting import Reporter
 from supervisors.restart import VERDICTS, Decision, Escalate, Forget, Keep, Restart
 from supervisors.roster import Roster
+from supervisors.scope import enter_scope
 
 Ts = TypeVarTuple("Ts")
 
@@ -94,7 +95,9 @@ class Children:
 
     def __attrs_post_init__(self) -> None:
         window = RestartWindow(self.intensity)
-        self.roster = Roster(self.strategy, self.books, self.backoff, window, self._cut)
+        self.roster = Roster(
+            self.strategy, self.books, self.backoff, window, self.report.scope.registry, self._cut
+        )
         self._failures = Failures(self.intensity.restarts)
         self._recoveries = Recoveries(
             lambda: Recovery(self.by_id.values, self.halt, self.launch, self._retire), self.owner.start_soon
@@ -108,7 +111,11 @@ class Children:
     # starts and stops
 
     def add(self, spec: ChildSpec[Actor]) -> Child:
-        """Take a child in, or a stopped one anew in its old place."""
+        """Take a child in, or a stopped one anew in its old place, under its name.
+
+        Raises:
+            NameTaken: another actor has the name; nothing was changed.
+        """
         return self.roster.add(spec)
 
     def launch(self, child: Child) -> None:
@@ -181,6 +188,8 @@ class Children:
         killed = Exit("killed")
         decision = self._decide(child, killed)
         child.is_dismissed = True
+        if child.spec.name is not None:
+            self.roster.registry.release(child.spec.name, child.slot)
         successor = self.add(child.spec)
         successor.record, successor.failures = child.record, child.failures
         successor.settle()
@@ -190,6 +199,7 @@ class Children:
     # one incarnation, and what becomes of its child
 
     async def _play(self, child: Child) -> None:
+        enter_scope(self.report.scope)
         try:
             exit_ = await child.play(self._on_started)
         except BaseException:

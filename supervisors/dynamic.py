@@ -10,6 +10,8 @@ import random
 from collections.abc import Mapping
 from typing import Any, cast
 
+import attrs
+
 from actors.errors import ChildNotFound, ChildStillRunning, StartFailed, TooManyChildren
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
@@ -20,6 +22,7 @@ from supervisors.child_template import ChildTemplate, without_arguments
 from supervisors.children import AutoShutdown
 from supervisors.events import OnEvent, unobserved
 from supervisors.foreman import Foreman, Manner, is_child
+from supervisors.inside import Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
 
 
@@ -39,7 +42,8 @@ class DynamicSupervisor(Foreman):
         max_children: how many it may have at a time; None for any number.
         seed: makes the jitter the same in every run.
         rng: where the jitter comes from instead.
-        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+        on_event: called with each lifecycle event of it and of supervisors nested in it, in the task where it happens;
+            it must not raise.
 
     Raises:
         TypeError: an argument is of the wrong kind.
@@ -71,6 +75,10 @@ class DynamicSupervisor(Foreman):
     async def setup(self) -> None:
         """Begin without children."""
         self._open().is_forgetful = True
+
+    def look_inside(self) -> Inside:
+        """Return its children and its place in the tree, for a snapshot: at once, at any moment."""
+        return attrs.evolve(super().look_inside(), strategy="dynamic")
 
     async def wind_down(self) -> None:
         """Stop all children, all at once.

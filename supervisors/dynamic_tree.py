@@ -20,22 +20,21 @@ from supervisors.dynamic import DynamicSupervisor
 from supervisors.events import OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
 from supervisors.root import open_root
+from supervisors.tree_handle import TreeHandle
 
 P = ParamSpec("P")
 ActorT = TypeVar("ActorT", bound=Actor)
 
 
 @attrs.frozen
-class DynamicTree(Generic[P, ActorT]):
-    """A handle on a running dynamic supervisor: what its ops do, as plain methods.
+class DynamicTree(TreeHandle[DynamicSupervisor], Generic[P, ActorT]):
+    """A handle on a running dynamic supervisor: what its ops do, as plain methods, and what `TreeHandle` has.
 
     For a nested one: `DynamicTree[[str], Session](await tree.child("sessions"))`.
 
     Args:
         ref: the supervisor.
     """
-
-    ref: Ref[DynamicSupervisor]
 
     async def start_child(self, *args: P.args, **kwargs: P.kwargs) -> Ref[ActorT]:
         """Start a child from these arguments of the template's factory; return its ref when its `setup` has ended.
@@ -118,7 +117,7 @@ async def open_dynamic_supervisor(
         max_children: how many it may have at a time; None for any number.
         seed: makes the jitter the same in every run.
         rng: where the jitter comes from instead.
-        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+        on_event: called with each lifecycle event of the whole tree, in the task where it happens; it must not raise.
 
     Raises:
         RestartsExhausted: a budget is spent; it is the group of the errors behind it. The block is cancelled first. If

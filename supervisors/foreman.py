@@ -33,8 +33,11 @@ from supervisors.child import Child, ChildCounts, ChildStatus
 from supervisors.children import AutoShutdown, Children
 from supervisors.dependencies import STRATEGIES, Strategy
 from supervisors.events import OnEvent, unobserved
+from supervisors.inside import ChildView, Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.registry import Registry
 from supervisors.reporting import Reporter
+from supervisors.scope import scope_of
 
 AUTO_SHUTDOWNS: tuple[str, ...] = get_args(AutoShutdown)
 
@@ -51,7 +54,8 @@ class Manner:
             ("any"), or with the last ("all").
         seed: makes the jitter the same in every run; it is derived from seed, name and incarnation.
         rng: where the jitter comes from instead.
-        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+        on_event: called with each lifecycle event of it and of supervisors nested in it, in the task where it happens;
+            it must not raise.
 
     Raises:
         TypeError: a field is of the wrong kind.
@@ -110,7 +114,7 @@ class Foreman(Actor):
         manner = self._manner
         self._children = Children(
             self,
-            Reporter(self.name, manner.on_event),
+            Reporter(scope_of(self.name, manner.on_event)),
             manner.strategy,
             current_books(),
             manner.intensity,
@@ -147,7 +151,16 @@ class Foreman(Actor):
         """End normally, after the current message or the start that is under way."""
         self.finish(grace=math.inf)
 
-    # what others ask of it
+    # what others see and ask of it
+
+    def look_inside(self) -> Inside:
+        """Return its children and its place in the tree, for a snapshot: at once, at any moment."""
+        children: Children | None = getattr(self, "_children", None)  # there is none before `setup`
+        if children is None:
+            return Inside(self._manner.strategy)
+        scope = children.report.scope
+        views = tuple(_view(child, scope.registry) for child in children.by_id.values())
+        return Inside(self._manner.strategy, views, scope)
 
     @op
     def which_children(self) -> tuple[ChildStatus, ...]:
@@ -181,3 +194,17 @@ class Foreman(Actor):
 def is_child(child: Child, ref: Ref[Any]) -> bool:
     """Say whether `ref` reaches this very child, and not one that had its id before."""
     return ref == Ref[Any](child.slot)
+
+
+def _view(child: Child, registry: Registry) -> ChildView:
+    name = child.spec.name
+    return ChildView(
+        child.id,
+        child.slot,
+        child.spec.restart,
+        child.kind,
+        name if name is not None and registry.has(name, child.slot) else None,
+        child.restarts,
+        child.spec.significant,
+        "" if child.exit.error is None else type(child.exit.error).__name__,
+    )

@@ -65,3 +65,15 @@ class Supervising(Protocol):
     def look_inside(self) -> Inside:
         """Return what it keeps: at once, at any moment of its life, and without changing anything."""
         ...
+
+
+def inside_of(slot: Slot) -> Inside | None:
+    """Return what the actor in `slot` keeps, or None where none plays that keeps any."""
+    actor = slot.actor
+    return actor.look_inside() if isinstance(actor, Supervising) else None
+
+
+def scope_within(slot: Slot) -> Scope | None:
+    """Return where the supervisor in `slot` stands in its tree, or None where none has got so far."""
+    inside = inside_of(slot)
+    return None if inside is None else inside.scope

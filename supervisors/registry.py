@@ -72,7 +72,7 @@ class Registry:
     def find(self, name: str) -> Ref[Any]: ...
     @overload
     def find(self, name: str, kind: type[ActorT]) -> Ref[ActorT]: ...
-    def find(self, name: str, kind: type[Actor] | None = None) -> Ref[Any]:
+    def find(self, name: str, kind: type[Actor] = Actor) -> Ref[Any]:
         """Return a ref to the actor of this name, whatever it is doing: it may be starting or between incarnations.
 
         Args:
@@ -95,7 +95,7 @@ class Registry:
     async def wait_for(self, name: str) -> Ref[Any]: ...
     @overload
     async def wait_for(self, name: str, kind: type[ActorT]) -> Ref[ActorT]: ...
-    async def wait_for(self, name: str, kind: type[Actor] | None = None) -> Ref[Any]:
+    async def wait_for(self, name: str, kind: type[Actor] = Actor) -> Ref[Any]:
         """Wait until an actor has this name, and return a ref to it; bounded by the deadline around it alone.
 
         It need not have started: what it is asked then waits in its mailbox. A name that is taken and freed again
@@ -147,8 +147,8 @@ def check_name(name: str) -> None:
         raise ValueError(f"name must be printable text on one line, got {name!r}")
 
 
-def _ref_to(name: str, slot: Slot, kind: type[Actor] | None) -> Ref[Any]:
+def _ref_to(name: str, slot: Slot, kind: type[Actor]) -> Ref[Any]:
     actor = slot.actor
-    if kind is not None and actor is not None and not isinstance(actor, kind):
+    if actor is not None and not isinstance(actor, kind):
         raise TypeError(f"the actor named {name!r} is a {type(actor).__name__}, not a {kind.__name__}")
     return Ref(slot)

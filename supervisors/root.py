@@ -14,6 +14,7 @@ from actors.kernel.fates import current_books, open_books
 from actors.kernel.opening import open_actor
 from actors.kernel.ref import Ref
 from supervisors.events import Escalated, LifecycleEvent, OnEvent
+from supervisors.scope import Scope, enter_scope
 
 ActorT = TypeVar("ActorT", bound=Actor)
 
@@ -29,22 +30,27 @@ async def open_root(
     Args:
         make: makes the actor, which tells the observer that it is given of its events.
         name: how it is called in errors and events.
-        on_event: called with each lifecycle event.
+        on_event: called with each lifecycle event of the whole tree.
 
     Raises:
         Exception: how the actor ended. If the block raises too, both come in an ExceptionGroup.
     """
     block = trio.CancelScope()
+    scope = Scope()
+
+    def begin() -> ActorT:
+        enter_scope(scope)  # the root's own task makes it
+        return make(tell)
 
     def tell(event: LifecycleEvent) -> None:
-        if isinstance(event, Escalated):
+        if isinstance(event, Escalated) and event.supervisor == name:
             block.cancel()  # before the children go, lest the block trip over their absence
         on_event(event)
 
     failure: Exception | None = None
     try:
         with open_books(current_books()):
-            async with open_actor(lambda: make(tell), name=name, grace=math.inf) as ref:
+            async with open_actor(begin, name=name, grace=math.inf) as ref:
                 with block:
                     try:
                         yield ref
@@ -55,6 +61,8 @@ async def open_root(
             raise
         both = [failure, error]
         raise BaseExceptionGroup(f"the block around {name!r} and its tree both ended badly", both) from None
+    finally:
+        scope.close()
     if failure is not None:
         try:
             raise failure

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from actors.errors import NameTaken
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.slot import Exit, Slot
@@ -15,6 +16,7 @@ from supervisors.child_spec import ChildSpec
 from supervisors.dependencies import Dependencies, Strategy, start_order
 from supervisors.failures import Failures
 from supervisors.intensity import CHILD_INTENSITY, RestartWindow
+from supervisors.registry import Registry
 from supervisors.restart import RestartRecord
 
 
@@ -27,6 +29,7 @@ class Roster:
         books: where the children's messages are counted.
         backoff: how long children wait before a restart that do not say it themselves.
         window: the budget of restarts over all children.
+        registry: the names of the tree.
         on_stop_request: is told when a child is asked to stop.
         by_id: the children in start order.
         significant: how many significant ones are not over.
@@ -36,6 +39,7 @@ class Roster:
     books: Books
     backoff: Backoff
     window: RestartWindow
+    registry: Registry
     on_stop_request: Callable[[Child], object]
     by_id: dict[str, Child] = attrs.field(factory=dict[str, Child], init=False)
     significant: int = attrs.field(default=0, init=False)
@@ -45,7 +49,19 @@ class Roster:
         self._dependencies = Dependencies(self.strategy)
 
     def add(self, spec: ChildSpec[Actor]) -> Child:
-        """Take a child in, or a stopped one anew in its old place."""
+        """Take a child in, or a stopped one anew in its old place, under its name.
+
+        Raises:
+            NameTaken: another actor has the name; nothing was changed.
+        """
+        if spec.name is not None:
+            self.registry.check_free(spec.name)
+        child = self._take_in(spec)
+        if spec.name is not None:
+            self.registry.register(spec.name, child.slot)
+        return child
+
+    def _take_in(self, spec: ChildSpec[Actor]) -> Child:
         slot = Slot.open(
             spec.id,
             self.books,
@@ -90,16 +106,20 @@ class Roster:
     def restart_group(self, child: Child) -> list[Child]:
         """Return whoever is restarted with the child, itself included, in start order.
 
-        A group is restarted whole: those that were stopped are in it, anew; only what is being stopped by hand is not.
+        A group is restarted whole: those that were stopped are in it, anew. What is being stopped by hand is not, nor
+        is what was stopped and has lost its name to another actor meanwhile.
         """
         together = self._dependencies.restart_set(child.id, self.by_id)
         group = [self._renewed(self.by_id[each]) for each in together]
-        return [each for each in group if not each.is_dismissed]
+        return [each for each in group if not (each.is_dismissed or each.is_over)]
 
     def _renewed(self, child: Child) -> Child:
         if not child.is_over:
             return child
-        renewed = self.add(child.spec)
+        try:
+            renewed = self.add(child.spec)
+        except NameTaken:
+            return child
         renewed.settle()
         renewed.rest()
         return renewed
@@ -132,7 +152,7 @@ class Roster:
     def _change(self, spec: ChildSpec[Actor]) -> None:
         child = self.by_id.get(spec.id)
         if child is None:
-            child = self.add(spec)
+            child = self._take_in(spec)
             child.exit = Exit("declined")
             self.close(child)
             return

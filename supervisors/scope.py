@@ -22,12 +22,14 @@ class Scope:
 
     Args:
         path: the supervisor's place, from the root: "supervisor/readers"; empty above the root.
+        above: the path of the supervisor that keeps it; empty for the root.
         registry: the names of the whole tree.
         feed: the events of the whole tree.
-        observers: who is called with each event of this supervisor: its own `on_event` first, the root's last.
+        observers: who is called with each event of this supervisor: the root's `on_event` first, its own last.
     """
 
     path: str = ""
+    above: str = ""
     registry: Registry = attrs.field(factory=Registry)
     feed: EventFeed = attrs.field(factory=EventFeed)
     observers: tuple[OnEvent, ...] = ()
@@ -36,10 +38,10 @@ class Scope:
         """Return the scope of a supervisor called `name` that is kept by this one."""
         own = () if on_event is unobserved else (on_event,)
         path = f"{self.path}/{name}" if self.path else name
-        return Scope(path, self.registry, self.feed, own + self.observers)
+        return Scope(path, self.path, self.registry, self.feed, self.observers + own)
 
     def tell(self, event: LifecycleEvent) -> None:
-        """Pass an event of this supervisor on to all who want to know."""
+        """Pass an event of this supervisor on to all who want to know; those who may act on it come last."""
         self.feed.publish(event)
         for observer in self.observers:
             observer(event)

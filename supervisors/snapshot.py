@@ -18,7 +18,7 @@ import trio
 from actors.kernel.fates import Fate, FateCounts
 from actors.kernel.slot import Slot
 from supervisors.child import ChildState, Kind
-from supervisors.inside import ChildView, Inside, Supervising
+from supervisors.inside import ChildView, Inside, inside_of
 from supervisors.restart import RestartType
 from supervisors.tree_drawing import NO_BREAK, Column, Row, draw_tree
 
@@ -163,18 +163,13 @@ def take_snapshot(slot: Slot, supervisor: str = "") -> TreeSnapshot:
     to_do = [(supervisor, 0, root)]
     while to_do:
         above, level, view = to_do.pop()
-        inside = _inside(view.slot)
+        inside = inside_of(view.slot)
         actor = _look_at(view, inside, above, level, now)
         actors.append(actor if level else attrs.evolve(actor, restart=None))
         if inside is not None:
             path = actor.path  # one text for all children
             to_do += [(path, level + 1, child) for child in reversed(inside.children)]
     return TreeSnapshot(now, tuple(actors))
-
-
-def _inside(slot: Slot) -> Inside | None:
-    actor = slot.actor
-    return actor.look_inside() if isinstance(actor, Supervising) else None
 
 
 def _look_at(view: ChildView, inside: Inside | None, above: str, level: int, now: float) -> ActorSnapshot:

@@ -16,6 +16,7 @@ from actors.errors import (
     ChildNotFound,
     ChildStillRestarting,
     ChildStillRunning,
+    NameTaken,
     NeedsStopped,
     StartFailed,
     StillNeeded,
@@ -51,7 +52,8 @@ class Supervisor(Foreman):
             ("any"), or with the last ("all").
         seed: makes the jitter the same in every run; it is derived from seed, name and incarnation.
         rng: where the jitter comes from instead.
-        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+        on_event: called with each lifecycle event of it and of supervisors nested in it, in the task where it happens;
+            it must not raise.
 
     Raises:
         TypeError: a child is no `ChildSpec`, or an argument is of the wrong kind.
@@ -86,13 +88,19 @@ class Supervisor(Foreman):
         try:
             with self._starting:
                 for spec in self._first:
-                    await children.start(children.add(spec))
+                    await children.start(self._added(spec))
             if self._fatal is not None:
                 text = f"child {self._fatal.child!r} crashed too often before all children had started"
                 raise StartFailed(text, child=self._fatal.child) from self._fatal  # noqa: TRY301  # one end for both
         except StartFailed:
             await children.halt_all()
             raise
+
+    def _added(self, spec: ChildSpec[Actor]) -> Child:
+        try:
+            return self._children.add(spec)
+        except NameTaken as error:
+            raise StartFailed(f"child {spec.id!r} did not start: {error}", child=spec.id) from error
 
     # what others ask: `Tree` has the same as plain methods, and says more of each
 
@@ -102,7 +110,7 @@ class Supervisor(Foreman):
         if child is not None and is_child(child, ref):
             self._children.discard(child)
 
-    @op(raises=(ChildExists, NeedsStopped, StartFailed, TypeError, ValueError), undo=_unstart)
+    @op(raises=(ChildExists, NameTaken, NeedsStopped, StartFailed, TypeError, ValueError), undo=_unstart)
     def start_child(self, spec: ChildSpec[Actor]) -> Deferred[Ref[Any]]:
         """Start one more child; answered when its `setup` has ended. A start nobody waits for any more is undone."""
         (spec,) = _checked((spec,), self._manner.auto_shutdown)
@@ -129,7 +137,7 @@ class Supervisor(Foreman):
         self.start_soon(self._stop_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, NeedsStopped, StartFailed))
+    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, NameTaken, NeedsStopped, StartFailed))
     def restart_child(self, child_id: str) -> Deferred[Ref[Any]]:
         """Start a stopped child again, in a new slot with a new ref; answered when its `setup` has ended."""
         spec = self._find_stopped(child_id).spec

@@ -21,21 +21,20 @@ from supervisors.events import OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
 from supervisors.root import open_root
 from supervisors.supervisor import Supervisor
+from supervisors.tree_handle import TreeHandle
 
 ActorT = TypeVar("ActorT", bound=Actor)
 
 
 @attrs.frozen
-class Tree:
-    """A handle on a running supervisor: what its ops do, as plain methods.
+class Tree(TreeHandle[Supervisor]):
+    """A handle on a running supervisor: what its ops do, as plain methods, and what `TreeHandle` has.
 
     For a nested one: `Tree(await tree.child("readers"))`.
 
     Args:
         ref: the supervisor.
     """
-
-    ref: Ref[Supervisor]
 
     async def start_child(self, spec: ChildSpec[ActorT]) -> Ref[ActorT]:
         """Start one more child and return its ref when its `setup` has ended.
@@ -47,6 +46,7 @@ class Tree:
         Raises:
             ChildAlreadyStarted: a child with this id runs, or is about to.
             ChildAlreadyPresent: a child with this id was stopped and is kept.
+            NameTaken: another actor of the tree has its name.
             NeedsStopped: a child it needs was stopped.
             StartFailed: it did not start; the cause is chained, and nothing of it stays.
             TypeError: it is no spec.
@@ -72,6 +72,7 @@ class Tree:
             ChildNotFound: there is none with this id.
             ChildStillRunning: it has not stopped.
             ChildStillRestarting: it starts again by itself.
+            NameTaken: another actor of the tree has its name by now.
             NeedsStopped: a child it needs was stopped.
             StartFailed: it did not start; its spec is kept.
         """
@@ -107,8 +108,9 @@ class Tree:
     async def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:
         """Put `specs` in the place of those with the same ids, and first in the row, all or none.
 
-        Children that run go on: factory and mailbox hold from their next start, restart type, budget, backoff, grace
-        and needs at once. New ones are stopped until `restart_child`. Specs that are not named stay, behind these.
+        Children that run go on: factory, name and mailbox hold from their next start, restart type, budget, backoff,
+        grace and needs at once. New ones are stopped until `restart_child`. Specs that are not named stay, behind
+        these.
 
         Raises:
             TypeError: one is no spec.
@@ -173,7 +175,7 @@ async def open_supervisor(
             ("any"), or with the last ("all").
         seed: makes the jitter the same in every run.
         rng: where the jitter comes from instead.
-        on_event: called with each lifecycle event, in the task where it happens; it must not raise.
+        on_event: called with each lifecycle event of the whole tree, in the task where it happens; it must not raise.
 
     Raises:
         StartFailed: one of the first children did not start; the cause is chained.

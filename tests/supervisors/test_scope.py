@@ -30,7 +30,7 @@ async def test_an_event_reaches_its_own_observer_those_above_and_the_feed() -> N
     event = Escalated("shop/readers/maya", "notes", 1.0)
     with root.feed.follow() as events:
         nested.tell(event)
-        assert (told, await anext(events)) == ([("own", event), ("root", event)], event)
+        assert (told, await anext(events)) == ([("root", event), ("own", event)], event)
 
 
 def test_an_event_does_not_reach_the_supervisors_beside_and_below() -> None:

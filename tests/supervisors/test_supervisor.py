@@ -668,7 +668,6 @@ async def test_supervisors_nest_and_the_inner_ones_escalation_is_a_crash_for_the
             children=[ChildSpec("a", Player), ChildSpec("b", Player)],
             intensity=Intensity(0),
             rng=HalfDice(),
-            on_event=events.append,
         )
 
     async with open_supervisor(name="outer", rng=HalfDice(), on_event=events.append) as tree:
@@ -678,20 +677,20 @@ async def test_supervisors_nest_and_the_inner_ones_escalation_is_a_crash_for_the
         assert [status.incarnation for status in await tree.which_children()] == [2]
         assert trio.current_time() == 0.05
     assert [f"{event.supervisor}: {text}" for event, text in zip(events, told(events), strict=True)] == [
-        "inner: a started 1 @0",
-        "inner: b started 1 @0",
+        "outer/inner: a started 1 @0",
+        "outer/inner: b started 1 @0",
         "outer: inner started 1 @0",
-        "inner: a crashed 1 RuntimeError @0",
-        "inner: a givenup 1 supervisor @0",
-        "inner: a escalated @0",
-        "inner: b stopped 1 stopped @0",
+        "outer/inner: a crashed 1 RuntimeError @0",
+        "outer/inner: a givenup 1 supervisor @0",
+        "outer/inner: a escalated @0",
+        "outer/inner: b stopped 1 stopped @0",
         "outer: inner crashed 1 RestartsExhausted @0",
         "outer: inner restarting 1 0.05 @0",
-        "inner: a started 1 @0.05",
-        "inner: b started 1 @0.05",
+        "outer/inner: a started 1 @0.05",
+        "outer/inner: b started 1 @0.05",
         "outer: inner started 2 @0.05",
-        "inner: b stopped 1 stopped @0.05",
-        "inner: a stopped 1 stopped @0.05",
+        "outer/inner: b stopped 1 stopped @0.05",
+        "outer/inner: a stopped 1 stopped @0.05",
         "outer: inner stopped 2 stopped @0.05",
     ]
 

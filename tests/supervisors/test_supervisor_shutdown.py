@@ -262,7 +262,7 @@ async def test_a_nested_supervisor_whose_grace_is_spent_takes_its_children_with_
     events: list[LifecycleEvent] = []
 
     def inner() -> Supervisor:
-        return Supervisor(children=[ChildSpec("p", Player, grace=60.0)], on_event=events.append)
+        return Supervisor(children=[ChildSpec("p", Player, grace=60.0)])
 
     specs = [ChildSpec("inner", inner, grace=2.0)]
     async with open_supervisor(name="outer", children=specs, on_event=events.append) as tree:
