@@ -23,11 +23,11 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Generic, TypeVar, assert_never
+from typing import Any, Generic, TypeVar, assert_never
 
 import trio
 
-from actors.errors import StartFailed
+from actors.errors import NotNow, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
@@ -116,9 +116,13 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         )
         self._specs = _checked(members)
         self._ranks = {spec.id: rank for rank, spec in enumerate(self._specs)}
+        for number, seconds in (
+            ("healthy_for", healthy_for),
+            ("probe_every", probe_every),
+            ("probe_timeout", probe_timeout),
+        ):
+            _check_positive(number, seconds)
         self._policy = FailoverPolicy(len(self._specs), healthy_for, is_probed=probe is not None)
-        for name, seconds in (("probe_every", probe_every), ("probe_timeout", probe_timeout)):
-            _check_positive(name, seconds)
         self._prober = None if probe is None else Prober(self, probe, probe_every, probe_timeout)
         self._standby_probe_every = standby_probe_every
         if standby_probe_every is not None:
@@ -145,23 +149,22 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         self._refs = tuple(Ref[ActorT](member.slot) for member in self._members)
         for rank, member in enumerate(self._members):
             member.slot.on_health = partial(self._hear_of_health, rank)
-        failures: list[StartFailed] = []
+        failures: list[Exception] = []
         for member in self._members:
             try:
                 await children.start(member)
             except StartFailed as failure:
                 failures.append(failure)
+            else:
+                if isinstance(member.exit.error, NotNow):
+                    failures.append(member.exit.error)
         if not any(member.has_started for member in self._members):
             await children.halt_all()
-            raise self._start_failed(failures)
+            first = self._members[0].id
+            text = f"no member of {self.name!r} started, {first!r} first of all"
+            raise StartFailed(text, child=first) from ExceptionGroup("why none started", failures)
         if self._prober is not None and self._standby_probe_every is not None:
             self.start_soon(self._watch_standbys, self._prober, self._standby_probe_every)
-
-    def _start_failed(self, failures: list[StartFailed]) -> StartFailed:
-        first = self._members[0]
-        error = StartFailed(f"no member of {self.name!r} started, {first.id!r} first of all", child=first.id)
-        error.__cause__ = ExceptionGroup("why none started", failures) if failures else first.exit.error
-        return error
 
     # what happens to the members
 
@@ -204,14 +207,14 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         self._perform(self._policy.advance(self.now()))
 
     @op
-    def review(self) -> None:
+    def review(self: FailoverGroup[Any]) -> None:
         """Trust whoever has been well for long enough. The group sends it to itself."""
         self._perform(self._policy.advance(self.now()))
 
     def _look_at_the_clock(self) -> None:
         """Have the next deadline looked at anew: a member's task may have begun a proof while the group sleeps."""
         if self.next_deadline() < math.inf:
-            self.after(0, FailoverGroup[ActorT].review())
+            self.after(0, FailoverGroup.review())
 
     # probes
 
@@ -281,7 +284,7 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         return self._refs[self._policy.active] if self._refs else None
 
     @op
-    def statistics(self) -> FailoverStatistics:
+    def statistics(self: FailoverGroup[Any]) -> FailoverStatistics:
         """Return a snapshot of the group."""
         return FailoverStatistics(
             self._specs[self._policy.active].id,

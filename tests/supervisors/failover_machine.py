@@ -112,8 +112,14 @@ class FailoverMachine(RuleBasedStateMachine):
             if standings[old] == "suspect":
                 self.histories[old].add("lost the role", self.now)
         if isinstance(decision, FailBack):
-            began = self.histories[decision.member].proof_began(is_probed=self.is_probed)
-            assert self.now >= began + HEALTHY_FOR, "the role went back before the member had proved itself"
+            history = self.histories[decision.member]
+            began = history.proof_began(is_probed=self.is_probed)
+            is_fresh = (
+                history.since_bad() is None
+            )  # its first start came after that of a worse one: it never was down
+            assert is_fresh or self.now >= began + HEALTHY_FOR, (
+                "the role went back before the member had proved itself"
+            )
 
     def some(self, data: st.DataObject, *, up: bool) -> History | None:
         """Choose a member that serves, or one that does not."""
