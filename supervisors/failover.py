@@ -25,9 +25,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar, assert_never
 
+import attrs
 import trio
 
-from actors.errors import NotNow, StartFailed
+from actors.errors import NameTaken, NotNow, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
@@ -50,7 +51,7 @@ from supervisors.failover_policy import (
 from supervisors.failover_reporting import FailoverReporter
 from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
 from supervisors.foreman import Foreman, Manner
-from supervisors.inside import ChildView, Inside
+from supervisors.inside import Inside
 from supervisors.intensity import Intensity
 from supervisors.prober import Prober
 
@@ -140,31 +141,36 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         """Start the members in order; one that does not start is down, and is tried again.
 
         Raises:
-            StartFailed: none has started; it names the first, and the causes are chained.
+            StartFailed: none has started, or the name of one is taken; the causes are chained.
         """
         children = self._open()
         ids = tuple(spec.id for spec in self._specs)
         self._report = FailoverReporter(children.report.supervisor, ids, self._policy, self._on_event)
-        self._members = tuple(children.add(spec) for spec in self._specs)
-        self._refs = tuple(Ref[ActorT](member.slot) for member in self._members)
-        for rank, member in enumerate(self._members):
-            member.slot.on_health = partial(self._hear_of_health, rank)
-        failures: list[Exception] = []
-        for member in self._members:
-            try:
-                await children.start(member)
-            except StartFailed as failure:
-                failures.append(failure)
-            else:
-                if isinstance(member.exit.error, NotNow):
-                    failures.append(member.exit.error)
-        if not any(member.has_started for member in self._members):
+        try:
+            failures = [failure for spec in self._specs if (failure := await self._start(spec)) is not None]
+            if not any(member.has_started for member in self._members):
+                text = f"no member of {self.name!r} started, {ids[0]!r} first of all"
+                raise StartFailed(text, child=ids[0]) from ExceptionGroup("why none started", failures)  # noqa: TRY301  # one end for both
+        except StartFailed:
             await children.halt_all()
-            first = self._members[0].id
-            text = f"no member of {self.name!r} started, {first!r} first of all"
-            raise StartFailed(text, child=first) from ExceptionGroup("why none started", failures)
+            raise
         if self._prober is not None and self._standby_probe_every is not None:
             self.start_soon(self._watch_standbys, self._prober, self._standby_probe_every)
+
+    async def _start(self, spec: ChildSpec[ActorT]) -> Exception | None:
+        """Take a member in and start it; return why it has not started, or None."""
+        try:
+            member = self._children.add(spec)
+        except NameTaken as error:
+            raise StartFailed(f"member {spec.id!r} did not start: {error}", child=spec.id) from error
+        member.slot.on_health = partial(self._hear_of_health, len(self._members))
+        self._members += (member,)
+        self._refs += (Ref[ActorT](member.slot),)
+        try:
+            await self._children.start(member)
+        except StartFailed as failure:
+            return failure
+        return member.exit.error if isinstance(member.exit.error, NotNow) else None
 
     # what happens to the members
 
@@ -298,22 +304,12 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         )
 
     def look_inside(self) -> Inside:
-        """Return what a snapshot of the tree shows of the members."""
-        return Inside("failover", tuple(self._view(rank) for rank in range(len(self._members))))
-
-    def _view(self, rank: int) -> ChildView:
-        role = "active" if rank == self._policy.active else "standby"
-        member = self._members[rank]
-        return ChildView(
-            member.id,
-            member.slot,
-            member.spec.restart,
-            kind=member.kind,
-            name=member.spec.name,
-            restarts=member.restarts,
-            error="" if member.exit.error is None else type(member.exit.error).__name__,
-            role=role,
+        """Return its members, who of them is active, and its place in the tree, for a snapshot."""
+        inside, active = super().look_inside(), self._specs[self._policy.active].id
+        views = (
+            attrs.evolve(view, role="active" if view.id == active else "standby") for view in inside.children
         )
+        return attrs.evolve(inside, strategy="failover", children=tuple(views))
 
 
 def _cause(child: Child, exit_: Exit) -> Cause:

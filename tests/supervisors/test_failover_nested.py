@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 
+import attrs
 import pytest
 import trio
 import trio.testing
 from failover_cast import Fate, Model, member, ping, told
 
-from actors.errors import ActorStopped, Interrupted
+from actors.errors import ActorStopped, Interrupted, NameTaken, StartFailed
 from actors.kernel import Ref
 from supervisors import Backoff, ChildSpec, Intensity, Supervisor, open_supervisor
 from supervisors.events import LifecycleEvent
@@ -36,6 +37,40 @@ async def test_a_group_in_a_tree_is_reached_by_the_ref_of_its_child() -> None:
         found: Ref[Model] = FailoverRef(await tree.child("models"))
         assert found == model
         assert await found.ask(Model.who()) == "second/1"
+
+
+async def test_a_member_whose_name_is_taken_fails_the_start_and_frees_the_names_of_those_before_it() -> None:
+    def group() -> FailoverGroup[Model]:
+        return FailoverGroup(
+            [attrs.evolve(member("first"), name="ours"), attrs.evolve(member("second"), name="theirs")]
+        )
+
+    async with open_supervisor(children=[attrs.evolve(member("other"), name="theirs")]) as tree:
+        with pytest.raises(StartFailed) as caught:
+            await tree.start_child(ChildSpec("models", group))
+        failure = caught.value.__cause__
+        assert isinstance(failure, StartFailed)
+        assert (failure.child, type(failure.__cause__)) == ("second", NameTaken)
+        assert tree.names() == ("theirs",)
+
+
+async def test_members_are_found_by_their_names() -> None:
+    spec = ChildSpec("models", lambda: FailoverGroup([attrs.evolve(member("first"), name="lead")]))
+    async with open_supervisor(children=[spec]) as tree:
+        found: Ref[Model] = tree.find("lead")
+        assert await found.ask(Model.who()) == "first/1"
+
+
+async def test_a_start_that_is_cut_short_leaves_no_name_behind() -> None:
+    def group() -> FailoverGroup[Model]:
+        slow = member("first", Fate(setups=[100.0]))
+        return FailoverGroup([attrs.evolve(slow, name="lead"), attrs.evolve(member("second"), name="other")])
+
+    async with open_supervisor() as tree:
+        with trio.move_on_after(5.0):
+            await tree.start_child(ChildSpec("models", group, grace=10.0))
+        await trio.sleep(20.0)
+        assert tree.names() == ()
 
 
 async def test_the_supervisor_above_spends_nothing_on_a_member_that_fails() -> None:
