@@ -47,10 +47,10 @@ from supervisors.pool_staff import Staff
 from supervisors.pool_table import KeyOf, PoolStatistics, Table
 from supervisors.stuckness import StuckWatch
 
-ActorT = TypeVar("ActorT", bound=Actor)
+ActorT_co = TypeVar("ActorT_co", bound=Actor, covariant=True)
 
 
-class Pool(Foreman, Generic[ActorT]):
+class Pool(Foreman, Generic[ActorT_co]):
     """Keeps `size` equal workers and says which of them is to have a message.
 
     It is a row of counters with an usher at the door: nobody stands in a common line. Open one with `open_pool`, or
@@ -78,7 +78,7 @@ class Pool(Foreman, Generic[ActorT]):
 
     def __init__(
         self,
-        factory: Callable[[], ActorT],
+        factory: Callable[[], ActorT_co],
         size: int,
         *,
         key: KeyOf | None = None,
@@ -100,7 +100,7 @@ class Pool(Foreman, Generic[ActorT]):
         if key is not None and not callable(key):
             raise TypeError(f"key must be callable with a message, or None, got {key!r}")
         self._watch = None if stuck_after is None else StuckWatch(stuck_after)
-        self._spec: Callable[[str], ChildSpec[ActorT]] = partial(
+        self._spec: Callable[[str], ChildSpec[ActorT_co]] = partial(
             ChildSpec,
             factory=factory,
             grace=grace,
@@ -149,7 +149,7 @@ class Pool(Foreman, Generic[ActorT]):
 
     # routing: called by whoever sends a message, in the step in which it is posted
 
-    def route(self, message: object) -> Ref[ActorT] | None:
+    def route(self, message: object) -> Ref[ActorT_co] | None:
         """Return the worker that is to have `message`, or None while there is none.
 
         Raises:

@@ -25,10 +25,11 @@ from supervisors.root import open_root
 from supervisors.routed_ref import RoutedRef
 
 ActorT = TypeVar("ActorT", bound=Actor)
+ActorT_co = TypeVar("ActorT_co", bound=Actor, covariant=True)
 
 
 @attrs.frozen
-class PoolHandle(Generic[ActorT]):
+class PoolHandle(Generic[ActorT_co]):
     """A handle on a running pool.
 
     For a nested one: `PoolHandle(await tree.start_child(ChildSpec("readers", partial(Pool, Reader, 4))))`.
@@ -38,12 +39,14 @@ class PoolHandle(Generic[ActorT]):
         ref: how its workers are reached: each message goes to one of them. Good over restarts of workers and pool.
     """
 
-    pool: Ref[Pool[ActorT]]
-    ref: RoutedRef[ActorT] = attrs.field(init=False)
+    pool: Ref[Pool[ActorT_co]]
+    ref: RoutedRef[ActorT_co] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         slot = slot_of(self.pool)
-        object.__setattr__(self, "ref", RoutedRef[ActorT](slot, lambda message: _worker_for(slot, message)))
+        object.__setattr__(
+            self, "ref", RoutedRef[ActorT_co](slot, lambda message: _worker_for(slot, message))
+        )
 
     async def resize(self, size: int) -> None:
         """Have `size` workers; return when new ones serve, or when surplus ones have ended.
@@ -56,7 +59,7 @@ class PoolHandle(Generic[ActorT]):
             TypeError: `size` is no whole number.
             ValueError: `size` is less than 1.
         """
-        await self.pool.ask(Pool[ActorT].resize(size))
+        await self.pool.ask(Pool[ActorT_co].resize(size))
 
     def statistics(self) -> PoolStatistics:
         """Return a snapshot of the pool, whatever it is doing; one without workers while it does not run."""

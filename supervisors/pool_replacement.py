@@ -18,7 +18,7 @@ import trio
 
 from actors.kernel.activity import Activity
 from actors.kernel.incarnation import LEAST_TEARDOWN
-from actors.kernel.slot import Slot
+from actors.kernel.slot import Performer, Slot
 from supervisors.child import Child
 from supervisors.children import Children
 from supervisors.events import ChildStarted
@@ -95,17 +95,17 @@ class Replacements:
         worker.slot.request_stop(0.0)
         if not worker.is_dismissed:
             self._under_way[worker.id] = _Replacement(now)
-            self.children.owner.start_soon(self._replace, worker, worker.slot.incarnation)
+            self.children.owner.start_soon(self._replace, worker, worker.slot.performer)
         about = self.children.report.supervisor, worker.id, worker.slot.incarnation
         self.on_event(WorkerStuck(*about, oldest.op, oldest.since, now))
 
-    async def _replace(self, worker: Child, incarnation: int) -> None:
-        """Wait until a worker that was killed has ended, and put another in its place if it does not."""
+    async def _replace(self, worker: Child, killed: Performer | None) -> None:
+        """Wait until the incarnation that was killed has ended, and put another worker in its place if it does not."""
         with trio.move_on_after(LEAST_TEARDOWN):
             await worker.slot.wait_exit()
         await trio.lowlevel.checkpoint()  # a teardown that is cut in this very instant may end in it
-        if not worker.is_playing or worker.slot.incarnation != incarnation:
-            return  # the rules have restarted it, or will
+        if worker.slot.performer is not killed:
+            return  # it has ended, and what follows is the rules' business
         if worker.is_dismissed or self.children.is_ending:
             self._under_way.pop(worker.id, None)  # whoever wants it gone waits for it
         else:
