@@ -185,7 +185,7 @@ class Child:
         """Go on under another spec: what is about the mailbox holds from the next slot on, all else at once."""
         self.spec = spec
         self.record.restart, self.record.backoff = spec.restart, backoff
-        self.record.window.intensity = intensity
+        self.record.window.change(intensity, trio.current_time())
         self.failures.restarts = intensity.restarts
         self.slot.keeps_state, self.slot.quarantine_after = spec.keep_state, spec.quarantine_after
         if spec.grace is not None:

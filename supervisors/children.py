@@ -100,7 +100,8 @@ class Children:
         )
         self._failures = Failures(self.intensity.restarts)
         self._recoveries = Recoveries(
-            lambda: Recovery(self.by_id.values, self.halt, self.launch, self._retire), self.owner.start_soon
+            lambda: Recovery(self.by_id.values, self._recall, self.roster.next_of, self.launch, self._retire),
+            self.owner.start_soon,
         )
 
     @property
@@ -210,7 +211,8 @@ class Children:
         self._judge(child, exit_)
 
     def _on_started(self, child: Child, incarnation: Incarnation) -> None:
-        self._recoveries.leave(child)
+        if not child.is_recalled:  # one that is to end again is still to be started
+            self._recoveries.leave(child)
         self.report.started(child, incarnation.heritage)
 
     def _judge(self, child: Child, exit_: Exit) -> None:
@@ -265,6 +267,11 @@ class Children:
                 self._has_ended_by_itself(child, exit_)
             case _:
                 assert_never(decision)
+
+    async def _recall(self, child: Child) -> None:
+        """End the incarnation of a member of a group; one that does not end in time comes back when it has."""
+        if not await self.halt(child):
+            self._recoveries.leave(child)
 
     def _rest(self, child: Child) -> None:
         """Have a recalled child wait for its next incarnation; a temporary one is not brought back."""
@@ -343,7 +350,8 @@ class Children:
 
     def change_intensity(self, intensity: Intensity) -> None:
         """Give the supervisor another budget; what was spent stays spent."""
-        self.intensity = self.roster.window.intensity = intensity
+        self.intensity = intensity
+        self.roster.window.change(intensity, trio.current_time())
         self._failures.restarts = intensity.restarts
 
     def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:

@@ -7,14 +7,12 @@ The `reason` of a stop is the kernel's: "normal" (it finished), "stopped" (as as
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
+from actors.kernel.heritage import Heritage
 from supervisors.restart import Budget, ExitReason
-
-Heritage: TypeAlias = Literal["new", "kept", "cold"]
-"""What state an incarnation begins with: its own, that of the one before, or its own because that was refused or lost."""
 
 
 @attrs.frozen

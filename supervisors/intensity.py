@@ -67,6 +67,11 @@ class RestartWindow:
         """Whether one more restart is within the budget."""
         return self.count(now) < self.intensity.restarts
 
+    def change(self, intensity: Intensity, now: float) -> None:
+        """Go on with another budget. What has left the window by now does not come back into a longer one."""
+        self.count(now)
+        self.intensity = intensity
+
     def add(self, now: float) -> None:
         """Note a restart.
 

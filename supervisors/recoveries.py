@@ -31,6 +31,7 @@ class Recoveries:
         members = tuple(group)
         recovery = self._joint(members)
         for child in members:
+            child.is_recalled = child.is_playing
             recovery.take_in(child, due)
             self._of[child] = recovery
         recovery.revise()

@@ -3,8 +3,8 @@
 Theory of operation. A recovery holds the members that are still to be started, each with the instant before which it is
 not. It goes through two phases,
 
-    recall    members that still play are halted, the last one first, each within its grace
-    start     members are started, the first one first, each when it is due and its predecessor serves
+    recall    members that play and are to end first are stopped, the last one first, each within its grace
+    start     members are started, one after the other, each when it is due and what it leans on serves
 
 and begins again from the first whenever it is *revised*: a start failed (the member is due later now), a child that was
 up already failed (it joins, with all that lean on it), a member was stopped by hand (it has left). A member that has
@@ -17,7 +17,8 @@ It decides nothing: who is in it and when each is due comes from outside.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 import attrs
 import trio
@@ -31,16 +32,19 @@ class Recovery:
 
     Args:
         row: returns all children of the supervisor, in start order.
-        halt: ends a child's incarnation within its grace; returns False if it is left behind, overdue.
+        recall: ends a child's incarnation within its grace; one that does not end in time is to leave.
+        next_of: picks the one to start next, from those that wait, in start order, and the instants they are due.
         begin: starts a child's next incarnation.
         abandon: is told of each member that will not be started, because all is cancelled.
     """
 
     row: Callable[[], Iterable[Child]]
-    halt: Callable[[Child], Awaitable[bool]]
+    recall: Callable[[Child], Awaitable[None]]
+    next_of: Callable[[Collection[Child], Mapping[Child, float]], Child]
     begin: Callable[[Child], object]
     abandon: Callable[[Child], object]
     _due: dict[Child, float] = attrs.field(factory=dict[Child, float], init=False)
+    _waiting: OrderedDict[Child, None] = attrs.field(factory=OrderedDict[Child, None], init=False)
     _round: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     @property
@@ -60,6 +64,7 @@ class Recovery:
     def leave(self, child: Child) -> None:
         """Note that `child` is not to be started (any more)."""
         self._due.pop(child, None)
+        self._waiting.pop(child, None)
 
     def absorb(self, other: Recovery) -> None:
         """Take over the members of `other`, which ends."""
@@ -90,15 +95,12 @@ class Recovery:
 
     async def _bring_up(self, members: list[Child]) -> None:
         for child in reversed(members):
-            if child in self._due and child.is_playing:
-                await self._recall(child)
-        for child in members:
-            if child in self._due:
+            if child in self._due and child.is_playing and child.is_recalled:
+                await self.recall(child)
+        self._waiting = OrderedDict((child, None) for child in members if child in self._due)
+        while self._waiting:
+            child = self.next_of(self._waiting, self._due)
+            if not child.is_playing:  # else it was about to start when the round began anew
                 await trio.sleep_until(self._due[child])
                 self.begin(child)
-                await child.up_or_out()
-
-    async def _recall(self, child: Child) -> None:
-        child.is_recalled = True
-        if not await self.halt(child):
-            self.leave(child)  # it comes back when it has ended at last; the others do not wait for that
+            await child.up_or_out()  # it has left by then, or has had this round end

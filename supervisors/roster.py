@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -74,9 +74,12 @@ class Roster:
         record = RestartRecord(spec.restart, spec.backoff or self.backoff, RestartWindow(own), self.window)
         child = Child(spec, slot, record, Failures(own.restarts))
         slot.on_stop_request = lambda _grace: self.on_stop_request(child)
+        is_late = spec.id not in self.by_id and bool(self._dependencies.needed_by(spec.id))
         self.by_id[spec.id] = child
         self._dependencies.add(spec.id, spec.needs)
         self.significant += spec.significant
+        if is_late:
+            self._reorder(self.check(()))
         return child
 
     def close(self, child: Child) -> None:
@@ -113,6 +116,19 @@ class Roster:
         group = [self._renewed(self.by_id[each]) for each in together]
         return [each for each in group if not (each.is_dismissed or each.is_over)]
 
+    def next_of(self, waiting: Collection[Child], due: Mapping[Child, float]) -> Child:
+        """Return who is to be started next: the one due first of those that lean on none of the others.
+
+        Args:
+            waiting: the members of a group that are still to be started, in start order; at least one.
+            due: the instants before which they are not.
+        """
+        if self.strategy != "one_for_one":
+            return next(iter(waiting))  # all others stand behind it
+        still_down = {child.id for child in waiting}
+        ready = (child for child in waiting if still_down.isdisjoint(child.spec.needs))
+        return min(ready, key=due.__getitem__)
+
     def _renewed(self, child: Child) -> Child:
         if not child.is_over:
             return child
@@ -130,21 +146,29 @@ class Roster:
         """Return the start order with `specs` added or changed, those first.
 
         Raises:
-            ValueError: a need is not there, or children need each other in a circle.
+            ValueError: as `order_of`; but what was here before may have lost what it needs.
         """
-        needs = {spec.id: spec.needs for spec in specs}
-        needs |= {child.id: child.spec.needs for child in self.by_id.values() if child.id not in needs}
-        return start_order(needs)
+        by_id = {spec.id: spec for spec in specs}
+        others = {child.id: child.spec for child in self.by_id.values() if child.id not in by_id}
+        known = by_id | others
+        left = [
+            attrs.evolve(spec, needs=tuple(each for each in spec.needs if each in known))
+            for spec in others.values()
+        ]
+        return order_of((*specs, *left))
 
     def change(self, specs: Sequence[ChildSpec[Actor]]) -> None:
         """Put `specs` in the place of those with the same ids, and first in the row; new ones wait to be started.
 
         Raises:
-            ValueError: a need is not there, or children need each other in a circle; nothing was changed.
+            ValueError: as `order_of`; nothing was changed.
         """
         order = self.check(specs)
         for spec in specs:
             self._change(spec)
+        self._reorder(order)
+
+    def _reorder(self, order: Sequence[str]) -> None:
         children = dict(self.by_id)
         self.by_id.clear()
         self.by_id.update((each, children[each]) for each in order)
@@ -161,3 +185,20 @@ class Roster:
         if not child.is_over:
             self.significant += spec.significant - child.spec.significant
         child.change(spec, spec.backoff or self.backoff, spec.intensity or CHILD_INTENSITY)
+
+
+def order_of(specs: Iterable[ChildSpec[Actor]]) -> tuple[str, ...]:
+    """Return the ids in start order: each behind what it needs, and otherwise as given.
+
+    Raises:
+        ValueError: a need is not there or is temporary, or children need each other in a circle.
+    """
+    by_id = {spec.id: spec for spec in specs}
+    order = start_order({spec.id: spec.needs for spec in by_id.values()})
+    for spec in by_id.values():
+        for each in spec.needs:
+            if by_id[each].restart == "temporary":
+                raise ValueError(
+                    f"child {spec.id!r} needs {each!r}, which is temporary and never brought back"
+                )
+    return order

@@ -29,10 +29,11 @@ from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.children import AutoShutdown
-from supervisors.dependencies import Strategy, start_order
+from supervisors.dependencies import Strategy
 from supervisors.events import OnEvent, unobserved
 from supervisors.foreman import Foreman, Manner, is_child
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.roster import order_of
 
 
 class Supervisor(Foreman):
@@ -57,8 +58,9 @@ class Supervisor(Foreman):
 
     Raises:
         TypeError: a child is no `ChildSpec`, or an argument is of the wrong kind.
-        ValueError: strategy or auto_shutdown is not there, two children share an id, a need is not there, children
-            need each other in a circle, a child is significant for nothing, or both seed and rng are given.
+        ValueError: strategy or auto_shutdown is not there, two children share an id, a need is not there or is
+            temporary, children need each other in a circle, a child is significant for nothing, or both seed and rng
+            are given.
     """
 
     def __init__(
@@ -75,8 +77,7 @@ class Supervisor(Foreman):
     ) -> None:
         super().__init__(Manner(strategy, intensity, backoff, auto_shutdown, seed, rng, on_event))
         first = {spec.id: spec for spec in _checked(children, auto_shutdown)}
-        order = start_order({spec.id: spec.needs for spec in first.values()})
-        self._first = [first[child] for child in order]
+        self._first = [first[child] for child in order_of(first.values())]
 
     async def setup(self) -> None:
         """Start the first children in order.
@@ -188,10 +189,10 @@ class Supervisor(Foreman):
         return child
 
     def _check_needs(self, spec: ChildSpec[Actor]) -> None:
-        """Refuse a start whose needs were stopped by hand; one that finished or declined is not missed."""
+        """Refuse a start whose needs are down; one that has finished or declined is not missed."""
         for each in spec.needs:
             needed = self._children.by_id.get(each)
-            if needed is not None and needed.is_over and needed.exit.reason in {"stopped", "killed"}:
+            if needed is not None and not _is_met(needed):
                 text = f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
                 raise NeedsStopped(text, child=spec.id)
 
@@ -211,6 +212,12 @@ class Supervisor(Foreman):
         else:
             text = f"child {child.id!r} ignores its grace of {child.grace:g} s and still runs"
             answer.fail(ChildStillRunning(text, child=child.id))
+
+
+def _is_met(needed: Child) -> bool:
+    """Say whether a child that another needs is there, or has finished or declined of its own accord."""
+    is_down = needed.is_over and needed.exit.reason not in {"normal", "declined"}
+    return not (is_down or needed.is_dismissed)
 
 
 def _checked(children: object, auto_shutdown: AutoShutdown) -> tuple[ChildSpec[Actor], ...]:

@@ -1,0 +1,269 @@
+"""Declared dependencies at work: what starts, stops and restarts with what, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from players import HalfDice, Player, Script
+
+from actors.errors import NeedsStopped, StartFailed, StillNeeded
+from actors.kernel import Actor, Ref
+from supervisors import Backoff, ChildSpec, Strategy, Tree, open_supervisor
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+def family(script: Script, **changed: ChildSpec[Actor]) -> list[ChildSpec[Actor]]:
+    """Return a reader that needs a call that needs a limiter, and a log that needs nobody; in an unfit order."""
+    specs: dict[str, ChildSpec[Actor]] = {
+        "reader": ChildSpec("reader", script.player, needs=("call",)),
+        "log": ChildSpec("log", script.player),
+        "call": ChildSpec("call", script.player, needs=("limiter",)),
+        "limiter": ChildSpec("limiter", script.player),
+    }
+    return list((specs | changed).values())
+
+
+def lived(script: Script) -> list[str]:
+    """Return what happened, without the instants, and forget it."""
+    log = [what for what, _ in script.log]
+    script.log.clear()
+    return log
+
+
+async def states(tree: Tree) -> dict[str, str]:
+    return {child.id: child.state for child in await tree.which_children()}
+
+
+async def crash(ref: Ref[Player]) -> None:
+    await ref.tell(Player.crash())
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_children_start_behind_what_they_need_and_stop_before_it() -> None:
+    script = Script()
+    async with open_supervisor(children=family(script)):
+        assert lived(script) == [f"{child} setup" for child in ("limiter", "call", "reader", "log")]
+    assert lived(script) == [f"{child} teardown" for child in ("log", "reader", "call", "limiter")]
+
+
+@pytest.mark.parametrize(
+    ("failed", "strategy", "together"),
+    [
+        ("reader", "one_for_one", ["reader"]),
+        ("call", "one_for_one", ["call", "reader"]),
+        ("limiter", "one_for_one", ["limiter", "call", "reader"]),
+        ("log", "one_for_one", ["log"]),
+        ("call", "rest_for_one", ["call", "reader", "log"]),
+        ("log", "one_for_all", ["limiter", "call", "reader", "log"]),
+    ],
+)
+async def test_a_failure_takes_those_along_that_need_the_child_or_stand_behind_it(
+    failed: str, strategy: Strategy, together: list[str]
+) -> None:
+    script = Script()
+    async with open_supervisor(strategy, children=family(script), rng=HalfDice()) as tree:
+        lived(script)
+        await crash(await tree.child(failed))
+        bystanders = [child for child in reversed(together) if child != failed]
+        assert lived(script) == [f"{failed} teardown", *(f"{child} teardown" for child in bystanders)]
+        assert [child for child, state in (await states(tree)).items() if state == "restarting"] == together
+        await trio.sleep(0.06)
+        assert lived(script) == [f"{child} setup" for child in together]
+
+
+async def test_two_families_recover_side_by_side() -> None:
+    slow, quick = Script(), Script()
+    specs = [
+        ChildSpec("a", slow.player, backoff=Backoff(initial=20.0)),
+        ChildSpec("a2", slow.player, needs=("a",)),
+        ChildSpec("b", quick.player, backoff=Backoff(initial=2.0)),
+        ChildSpec("b2", quick.player, needs=("b",)),
+    ]
+    async with open_supervisor(children=specs, rng=HalfDice()) as tree:
+        await crash(await tree.child("a"))
+        await crash(await tree.child("b"))
+        await trio.sleep(30)
+    assert [at for what, at in quick.log if what.endswith("setup")] == [0.0, 0.0, 1.0, 1.0]
+    assert [at for what, at in slow.log if what.endswith("setup")] == [0.0, 0.0, 10.0, 10.0]
+
+
+async def test_recoveries_that_meet_in_a_child_become_one_and_keep_their_delays() -> None:
+    script = Script()
+    specs = [
+        ChildSpec("base", script.player, backoff=Backoff(initial=2.0)),
+        ChildSpec("left", script.player, backoff=Backoff(initial=20.0), needs=("base",)),
+        ChildSpec("right", script.player, backoff=Backoff(initial=8.0), needs=("base",)),
+    ]
+    async with open_supervisor(children=specs, rng=HalfDice()) as tree:
+        await crash(await tree.child("left"))  # due at 10
+        await crash(await tree.child("right"))  # due at 4
+        await crash(await tree.child("base"))  # due at 1, and takes both along
+        await trio.sleep(30)
+        assert [child.incarnation for child in await tree.which_children()] == [2, 2, 2]
+    setups = [(what, at) for what, at in script.log if what.endswith("setup") and at > 0]
+    assert setups == [("base setup", 1.0), ("right setup", 4.0), ("left setup", 10.0)]
+
+
+async def test_a_stop_by_hand_stops_those_that_need_the_child_first_and_keeps_them_stopped() -> None:
+    script = Script()
+    async with open_supervisor(children=family(script)) as tree:
+        lived(script)
+        await tree.stop_child("limiter")
+        assert lived(script) == ["reader teardown", "call teardown", "limiter teardown"]
+        assert await states(tree) == {
+            "limiter": "stopped",
+            "call": "stopped",
+            "reader": "stopped",
+            "log": "running",
+        }
+
+
+async def test_a_child_whose_need_was_stopped_is_started_after_it_only() -> None:
+    script = Script()
+    async with open_supervisor(children=family(script)) as tree:
+        await tree.stop_child("limiter")
+        with pytest.raises(NeedsStopped) as caught:
+            await tree.restart_child("call")
+        assert str(caught.value) == "child 'call' needs 'limiter', which is stopped; restart that first"
+        with pytest.raises(NeedsStopped):
+            await tree.start_child(ChildSpec("late", script.player, needs=("limiter",)))
+        for child in ("limiter", "call", "reader"):
+            await tree.restart_child(child)
+        assert set((await states(tree)).values()) == {"running"}
+
+
+async def test_a_need_that_has_finished_or_declined_is_not_missed() -> None:
+    script = Script()
+    init = ChildSpec("limiter", script.player, restart="transient")
+    async with open_supervisor(children=family(script, limiter=init)) as tree:
+        await (await tree.child("limiter")).tell(Player.end())
+        await trio.testing.wait_all_tasks_blocked()
+        await tree.stop_child("call")
+        await tree.restart_child("call")
+        assert await states(tree) == {
+            "limiter": "stopped",
+            "call": "running",
+            "reader": "stopped",
+            "log": "running",
+        }
+
+
+async def test_a_spec_that_others_need_cannot_be_deleted() -> None:
+    script = Script()
+    async with open_supervisor(children=family(script)) as tree:
+        await tree.stop_child("limiter")
+        with pytest.raises(StillNeeded, match=r"^child 'limiter' is needed by 'call'$"):
+            await tree.delete_child("limiter")
+        for child in ("reader", "call", "limiter"):
+            await tree.delete_child(child)
+        assert await states(tree) == {"log": "running"}
+
+
+@pytest.mark.parametrize(
+    ("specs", "complaint"),
+    [
+        (
+            [ChildSpec("a", Player, needs=("b",)), ChildSpec("b", Player, needs=("a",))],
+            "children need each other in a circle: a -> b -> a",
+        ),
+        ([ChildSpec("a", Player, needs=("x",))], "child 'a' needs 'x', and there is no such child"),
+        (
+            [ChildSpec("a", Player, restart="temporary"), ChildSpec("b", Player, needs=("a",))],
+            "child 'b' needs 'a', which is temporary and never brought back",
+        ),
+    ],
+)
+async def test_needs_that_cannot_be_met_are_refused_when_the_tree_is_opened_and_later(
+    specs: list[ChildSpec[Actor]], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match="need") as caught:
+        async with open_supervisor(children=specs):
+            pytest.fail("the block must not be entered")
+    assert str(caught.value) == complaint
+    async with open_supervisor(children=[ChildSpec("c", Player)]) as tree:
+        with pytest.raises(ValueError, match="need") as caught:
+            await tree.change_specs(specs)
+        assert str(caught.value) == complaint
+        assert await states(tree) == {"c": "running"}
+
+
+async def test_a_need_that_is_lost_and_comes_back_stands_before_those_that_need_it() -> None:
+    """It is lost when its first start fails after another that needs it was taken in."""
+    script = Script()
+    doomed = ChildSpec("a", LateFailure)
+    async with open_supervisor() as tree:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail_to_start, tree, doomed)
+            await trio.sleep(0.5)
+            await tree.start_child(ChildSpec("b", script.player, needs=("a",)))
+        assert list(await states(tree)) == ["b"]
+        await tree.start_child(ChildSpec("c", script.player, needs=("b",)))
+        await tree.start_child(ChildSpec("a", script.player))
+        assert list(await states(tree)) == ["a", "b", "c"]
+
+
+class LateFailure(Actor):
+    async def setup(self) -> None:
+        await trio.sleep(1)
+        raise OSError("no disk")
+
+
+async def fail_to_start(tree: Tree, spec: ChildSpec[Actor]) -> None:
+    with pytest.raises(StartFailed):
+        await tree.start_child(spec)
+
+
+async def test_a_member_recalled_while_it_starts_comes_up_with_its_group_and_not_before() -> None:
+    script, slow = Script(), Script(setups=[0.0, 0.5, 0.0])
+    specs = [ChildSpec("a", script.player), ChildSpec("b", script.player), ChildSpec("c", slow.player)]
+    slow.log = script.log
+    async with open_supervisor("one_for_all", children=specs, backoff=Backoff(initial=0.0)) as tree:
+        b: Ref[Player] = await tree.child("b")
+        await crash(b)
+        await trio.sleep(0.2)
+        script.log.clear()
+        await crash(b)
+        await trio.sleep(1)
+        assert script.log == [
+            ("b teardown", 0.2),
+            ("c teardown", 0.5),
+            ("a teardown", 0.5),
+            ("a setup", 0.5),
+            ("b setup", 0.5),
+            ("c setup", 0.5),
+        ]
+
+
+async def test_a_need_that_failed_to_start_by_hand_is_missed() -> None:
+    script = Script()
+    limiter = Script(setups=[0.0, OSError("no disk")])
+    async with open_supervisor(children=family(script, limiter=ChildSpec("limiter", limiter.player))) as tree:
+        await tree.stop_child("limiter")
+        with pytest.raises(StartFailed):
+            await tree.restart_child("limiter")
+        with pytest.raises(NeedsStopped):
+            await tree.restart_child("call")
+
+
+async def test_a_member_that_starts_is_not_disturbed_when_another_is_stopped_by_hand() -> None:
+    script, slow = Script(), Script(setups=[0.0, 1.0])
+    slow.log = script.log
+    specs = [ChildSpec("a", script.player), ChildSpec("b", slow.player), ChildSpec("c", script.player)]
+    async with open_supervisor("one_for_all", children=specs, backoff=Backoff(initial=0.0)) as tree:
+        await crash(await tree.child("a"))
+        await trio.sleep(0.5)
+        await tree.stop_child("c")
+        await trio.sleep(1)
+        assert script.log[-1] == ("b setup", 0.0)
+        assert await states(tree) == {"a": "running", "b": "running", "c": "stopped"}
+
+
+async def test_a_need_that_is_being_stopped_is_missed_already() -> None:
+    script = Script(teardown=0.5)
+    async with open_supervisor(children=family(script)) as tree, trio.open_nursery() as nursery:
+        await tree.stop_child("call")
+        nursery.start_soon(tree.stop_child, "limiter")
+        await trio.sleep(0.2)
+        with pytest.raises(NeedsStopped):
+            await tree.restart_child("call")
