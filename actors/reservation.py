@@ -17,6 +17,7 @@ from actors.errors import (
     Interrupted,
     MailboxFull,
     NotDelivered,
+    Quarantined,
     QueueFull,
     Rejected,
     WaitTooLong,
@@ -31,10 +32,6 @@ DEFAULT_MAX_WAIT = 30.0
 ANSWER_GRACE = 1.0
 """Seconds beyond its deadline that `reserve` leaves the limiter to say no itself. It says no at the deadline to the
 instant; only one that is being restarted cannot."""
-
-SETTLE_WITHIN = 5.0
-"""Seconds a settlement may take to be taken in. A limiter at work takes it at once; one that is being restarted, with
-its mailbox full, has forgotten the reservation anyway."""
 
 
 @attrs.define(eq=False)
@@ -117,8 +114,8 @@ async def reserve(
             the request counts as sent when it is answered, which is never too early.
 
     Raises:
-        Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`, or the limiter has ended or crashed twice
-            meanwhile. The block does not run.
+        Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`, or the limiter has ended, or the request is
+            what it crashes of. A crash of another cause only lets it wait. The block does not run.
         ValueError: `max_wait` is negative.
     """
     if not max_wait >= 0:
@@ -133,30 +130,24 @@ async def reserve(
         error = caught
         raise
     finally:
-        with trio.move_on_after(SETTLE_WITHIN, shield=True):  # a lost settlement would be a leak
-            await limiter.tell(held.settlement(error))
+        limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
         del error
 
 
 async def _acquire(limiter: Ref[Limiter], message: Message[Limiter, Grant], deadline: float) -> Grant:
-    """Ask for a grant, and once more when the limiter crashes meanwhile: what it had promised died with it.
-
-    Only once more, since this very request may be what it crashed of.
-    """
-    crash: Interrupted | None = None
     with trio.move_on_at(deadline + ANSWER_GRACE):
-        for _ in range(2):
-            try:
-                return await limiter.ask(message)
-            except Interrupted as error:
-                crash = error
-            except AskCycle:
-                raise
-            except MailboxFull as error:
-                raise QueueFull(f"the mailbox of limiter {limiter.name!r} is full") from error
-            except NotDelivered as error:
-                raise Rejected(f"limiter {limiter.name!r} has ended") from error
-        raise Rejected(f"limiter {limiter.name!r} crashed twice while the request waited") from crash
+        try:
+            return await limiter.ask(message)
+        except Quarantined as error:
+            raise Rejected(f"limiter {limiter.name!r} crashed of the request again and again") from error
+        except AskCycle:
+            raise
+        except MailboxFull as error:
+            raise QueueFull(f"the mailbox of limiter {limiter.name!r} is full") from error
+        except Interrupted as error:
+            raise Rejected(f"limiter {limiter.name!r} ended while the request waited") from error
+        except NotDelivered as error:
+            raise Rejected(f"limiter {limiter.name!r} has ended") from error
     raise WaitTooLong(
         f"limiter {limiter.name!r} gave no answer within {ANSWER_GRACE:g} s of the deadline",
         retry_at=trio.current_time(),

@@ -55,6 +55,10 @@ class RoutedRef(Ref[ActorT_co]):
         """Send `message` to the member that is to have it, without waiting for anything: as `Ref.tell_nowait`."""
         return self._member(message).tell_nowait(message)
 
+    def tell_regardless(self, message: Message[ActorT_co, object]) -> Delivery:
+        """Send `message` to the member that is to have it, room or no room: as `Ref.tell_regardless`."""
+        return self._member(message).tell_regardless(message)
+
     @asynccontextmanager
     async def stream(self, message: StreamMessage[ActorT_co, T]) -> AsyncGenerator[Stream[T]]:
         """Open a stream of the items that `message` asks the member for: as `Ref.stream`."""

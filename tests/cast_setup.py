@@ -49,10 +49,10 @@ class Fragile(Limiter):
 
 @asynccontextmanager
 async def open_restarting(
-    factory: Callable[[], ActorT], name: str, *, pause: float = 0.0
+    factory: Callable[[], ActorT], name: str, *, pause: float = 0.0, keeps_state: bool = False
 ) -> AsyncGenerator[Ref[ActorT]]:
     """Run an actor that is restarted `pause` seconds after each crash, for the length of the block."""
-    slot = Slot.open(name, current_books())
+    slot = Slot.open(name, current_books(), keeps_state=keeps_state)
     started = trio.Event()
 
     async def supervise() -> None:

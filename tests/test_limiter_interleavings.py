@@ -202,10 +202,7 @@ def grant_past_the_head(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_the_window_at_a_restart(patch: pytest.MonkeyPatch) -> None:
-    async def setup(_self: Limiter) -> None:
-        """Start as if nothing had been spent."""
-
-    patch.setattr(Limiter, "setup", setup)
+    patch.setattr(Limiter, "_assume_full", lambda _self: None)
 
 
 def let_earlier_grants_pass(patch: pytest.MonkeyPatch) -> None:

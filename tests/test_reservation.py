@@ -12,9 +12,10 @@ import pytest
 import trio
 from cast_setup import Fragile, assert_settled, books_of, open_ended, open_restarting
 
-from actors.errors import AskCycle, CallFailed, Interrupted, NeverFits, QueueFull, Rejected, WaitTooLong
+from actors.errors import AskCycle, CallFailed, NeverFits, Quarantined, QueueFull, Rejected, WaitTooLong
 from actors.kernel import Ref, op, open_actor
 from actors.limiter import Limiter
+from actors.policies.admission_records import Granted, Queued, TimedOut
 from actors.policies.limits import Limits
 from actors.policies.usage import NOTHING, Usage
 from actors.reservation import Held, reserve
@@ -277,22 +278,60 @@ async def test_a_wait_goes_on_over_a_crash_of_the_limiter() -> None:
         await limiter.tell(Fragile.crash())
 
 
-async def test_a_second_crash_in_one_wait_is_a_rejection() -> None:
-    async with open_restarting(make_fragile, "limiter", pause=2.0) as limiter, trio.open_nursery() as nursery:
+async def test_a_wait_goes_on_over_as_many_crashes_as_there_are() -> None:
+    async with (
+        open_restarting(make_fragile, "limiter", pause=2.0, keeps_state=True) as limiter,
+        trio.open_nursery() as nursery,
+    ):
         nursery.start_soon(hold_for_good, limiter)
         await trio.sleep(1)
 
         async def wait() -> None:
-            with pytest.raises(Rejected, match=r"^limiter 'limiter' crashed twice while") as caught:
-                async with reserve(limiter, CALL, max_wait=100):
+            async with reserve(limiter, CALL, max_wait=100, confirms=True) as held:
+                assert (held.grant.incarnation, held.grant.waited) == (5, 40.0)
+
+        nursery.start_soon(wait)
+        for _ in range(4):
+            await trio.sleep(5)
+            await limiter.tell(Fragile.crash())
+        await trio.sleep_until(41.0)
+        nursery.cancel_scope.cancel()
+
+
+class Poisonable(Limiter):
+    """A limiter that cannot bear calls with an input of 13 tokens."""
+
+    def _request(self, usage: Usage, deadline: float, *, waits: bool) -> Granted | Queued | TimedOut:
+        if usage.input_tokens == 13:
+            raise KeyError("13")
+        return super()._request(usage, deadline, waits=waits)
+
+
+async def test_a_request_that_the_limiter_crashes_of_is_a_rejection() -> None:
+    async with open_restarting(partial(Poisonable, ONE), "limiter", keeps_state=True) as limiter:
+        with pytest.raises(Rejected, match=r"^limiter 'limiter' crashed of the request again and") as caught:
+            async with reserve(limiter, Usage(1, 13, 0)):
+                pytest.fail("the block ran without a grant")
+
+        assert isinstance(caught.value.__cause__, Quarantined)
+        await assert_settled(limiter, NOTHING)
+        assert limiter.statistics().incarnation == 4
+
+
+async def test_a_limiter_that_ends_meanwhile_is_a_rejection() -> None:
+    async with open_actor(make_one) as limiter, trio.open_nursery() as nursery:
+        nursery.start_soon(hold_for_good, limiter)
+        await trio.sleep(1)
+
+        async def wait() -> None:
+            with pytest.raises(Rejected, match=r"^limiter 'Limiter' ended while the request waited$"):
+                async with reserve(limiter, CALL):
                     pytest.fail("the block ran without a grant")
-            assert isinstance(caught.value.__cause__, Interrupted)
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(wait)
-        for _ in range(2):
-            await trio.sleep(5)
-            await limiter.tell(Fragile.crash())
+        await trio.sleep(1)
+        await limiter.stop()
 
 
 async def test_max_wait_ends_also_while_the_limiter_is_being_restarted() -> None:
@@ -323,10 +362,10 @@ async def test_a_full_mailbox_that_refuses_is_a_full_queue() -> None:
                 pytest.fail("the block ran without a grant")
 
 
-async def test_a_settlement_that_finds_no_room_is_given_up_after_its_bound() -> None:
-    async with open_restarting(make_fragile, "limiter", pause=1000.0) as limiter:
+async def test_a_settlement_waits_for_nothing_and_finds_its_way_also_where_there_is_no_room() -> None:
+    async with open_restarting(make_fragile, "limiter", pause=1000.0, keeps_state=True) as limiter:
         with trio.move_on_after(3) as scope:
-            async with reserve(limiter, CALL):
+            async with reserve(limiter, CALL, confirms=True):
                 await limiter.tell(Fragile.crash())
                 await trio.sleep(1)
                 for _ in range(limiter.statistics().capacity):
@@ -334,7 +373,8 @@ async def test_a_settlement_that_finds_no_room_is_given_up_after_its_bound() -> 
                 await trio.sleep_forever()
 
         assert scope.cancelled_caught
-        assert trio.current_time() == 3.0 + 5.0
+        assert trio.current_time() == 3.0
+        await assert_settled(limiter, NOTHING)
 
 
 class Selfish(Limiter):

@@ -134,6 +134,23 @@ class Ref(Generic[ActorT_co]):
         envelope = Envelope(message, self._slot.mailbox)
         return self._slot.mailbox.post(envelope) or self._slot.mailbox.reject(envelope)
 
+    def tell_regardless(self, message: Message[ActorT_co, object]) -> Delivery:
+        """Send `message` without waiting for anything, also where there is no room: then it waits outside by itself.
+
+        It is for what must not be lost and is few by nature, such as the settlement of what was granted before; for
+        anything else it would be a way around back-pressure.
+
+        Returns:
+            As `tell`; QUEUED also for what waits outside.
+        """
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise _no_message(message, "tell")
+        envelope = Envelope(message, self._slot.mailbox)
+        delivery = self._slot.mailbox.post(envelope)
+        if delivery is None:
+            self._slot.mailbox.line_up(envelope)
+        return delivery or Delivery.QUEUED
+
     @asynccontextmanager
     async def stream(self, message: StreamMessage[ActorT_co, T]) -> AsyncGenerator[Stream[T]]:
         """Open a stream of the items that `message` asks for.
@@ -238,25 +255,6 @@ async def tell_at_once(ref: Ref[ActorT], message: Message[ActorT, object]) -> De
     envelope = Envelope(message, slot_of(ref).mailbox)
     posted = slot_of(ref).mailbox.post(envelope)
     return posted or await ref._tell_when_room(envelope)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
-
-
-def tell_regardless(ref: Ref[ActorT], message: Message[ActorT, object]) -> Delivery:
-    """Send without waiting for anything, also where there is no room: then it waits outside the mailbox by itself.
-
-    It is for what must not be lost and is few by nature, such as the settlement of what was granted before; for
-    anything else it would be a way around back-pressure.
-
-    Returns:
-        As `Ref.tell`; QUEUED also for what waits outside.
-    """
-    if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-        raise _no_message(message, "tell")
-    mailbox = slot_of(ref).mailbox
-    envelope = Envelope(message, mailbox)
-    posted = mailbox.post(envelope)
-    if posted is None:
-        mailbox.line_up(envelope)
-    return posted or Delivery.QUEUED
 
 
 def _no_message(value: object, verb: str) -> TypeError:

@@ -88,7 +88,9 @@ class AdmissionQueue:
     _last_ticket: int = attrs.field(default=0, init=False)
     _fates: Counter[_Fate] = attrs.field(factory=Counter[_Fate], init=False)
 
-    def request(self, usage: Usage, now: float, deadline: float = math.inf) -> Granted | Queued:
+    def request(
+        self, usage: Usage, now: float, deadline: float = math.inf, *, since: float | None = None
+    ) -> Granted | Queued:
         """Ask for `usage`: it is granted now if it fits and nobody waits, else it waits in line.
 
         Args:
@@ -96,6 +98,8 @@ class AdmissionQueue:
             now: the present.
             deadline: the instant at which the asker stops waiting; infinity to wait for any time, `now` not to
                 wait at all: what is free this instant is granted.
+            since: an earlier instant at which it was asked for, in vain as yet; `waited` counts from there, and what
+                is free only now that the deadline has come is not for this asker.
 
         Raises:
             NeverFits: more than a limit.
@@ -107,15 +111,38 @@ class AdmissionQueue:
             ValueError: `deadline` is not-a-number, or `now` goes back or is not finite.
         """
         check_number("deadline", deadline)
-        if not self._line and deadline >= now:
+        since = now if since is None else since
+        if not self._line and (deadline > now or deadline == now == since):
             reserved = self.ledger.reserve(usage, now)
             if not isinstance(reserved, Shortfall):
-                return self._grant(self._next_ticket(), reserved, usage, waited=0.0)
-        self._refuse_the_impossible(usage, deadline, self.ledger.earliest_if_refunded(usage, now))
-        if len(self._line) >= self.max_waiting:
-            self._refuse_for_want_of_room(usage, now)
-        waiting = Waiting(self._next_ticket(), usage, since=now, deadline=deadline)
-        return Queued(waiting.ticket, position=self._line.join(waiting))
+                return self._grant(self._next_ticket(), reserved, usage, waited=now - since)
+        self._refuse_the_impossible(usage, now, deadline)
+        return self._join(usage, now, deadline, since)
+
+    def rejoin(self, usage: Usage, now: float, deadline: float, since: float) -> Granted | Queued | TimedOut:
+        """Let somebody stand in line again who did so at a queue that is no more, over this very ledger.
+
+        What was accepted once is not weighed again: only its deadline can have come meanwhile. Those who stood in
+        line rejoin in their order, before anybody else asks.
+
+        Args:
+            usage: what to reserve.
+            now: the present.
+            deadline: the instant at which the asker stops waiting.
+            since: the instant of its request; `waited` counts from there.
+
+        Raises:
+            NeverFits: more than a limit; it would hold up the line for ever.
+            QueueFull: more rejoin than `max_waiting`.
+        """
+        self._refuse_what_never_fits(usage)
+        if deadline <= now:
+            return self._time_out_one(Waiting(self._next_ticket(), usage, since, deadline), now)
+        if not self._line:
+            reserved = self.ledger.reserve(usage, now)
+            if not isinstance(reserved, Shortfall):
+                return self._grant(self._next_ticket(), reserved, usage, waited=now - since)
+        return self._join(usage, now, deadline, since)
 
     def advance(self, now: float) -> tuple[TimedOut | Granted, ...]:
         """Time out whose deadline has come, then grant from the head as far as it goes.
@@ -193,19 +220,29 @@ class AdmissionQueue:
             refused_queue_full=fates["queue_full"],
         )
 
-    def _refuse_the_impossible(self, usage: Usage, deadline: float, possible_at: float) -> None:
-        limits = self.ledger.limits
-        dimension = limits.exceeded_by(usage)
-        if dimension is not None:
-            self._fates["never_fits"] += 1
-            asked, limit = getattr(usage, dimension), getattr(limits, dimension)
-            raise NeverFits(f"{dimension} must be <= {limit} per {limits.window:g} s, got {asked}")
+    def _refuse_the_impossible(self, usage: Usage, now: float, deadline: float) -> None:
+        self._refuse_what_never_fits(usage)
+        possible_at = self.ledger.earliest_if_refunded(usage, now)
         if deadline <= possible_at:
             self._fates["wait_too_long"] += 1
             raise WaitTooLong(
                 f"deadline must be > {possible_at}, the earliest instant with room, got {deadline}",
                 retry_at=possible_at,
             )
+
+    def _refuse_what_never_fits(self, usage: Usage) -> None:
+        limits = self.ledger.limits
+        dimension = limits.exceeded_by(usage)
+        if dimension is not None:
+            self._fates["never_fits"] += 1
+            asked, limit = getattr(usage, dimension), getattr(limits, dimension)
+            raise NeverFits(f"{dimension} must be <= {limit} per {limits.window:g} s, got {asked}")
+
+    def _join(self, usage: Usage, now: float, deadline: float, since: float) -> Queued:
+        if len(self._line) >= self.max_waiting:
+            self._refuse_for_want_of_room(usage, now)
+        waiting = Waiting(self._next_ticket(), usage, since, deadline)
+        return Queued(waiting.ticket, position=self._line.join(waiting))
 
     def _refuse_for_want_of_room(self, usage: Usage, now: float) -> NoReturn:
         moves_at = self.next_deadline(now) if self._line else self.ledger.earliest(usage, now)
@@ -216,16 +253,12 @@ class AdmissionQueue:
         )
 
     def _time_out(self, now: float) -> list[TimedOut]:
-        due = self._line.leave_by(now)
-        self._fates["timed_out"] += len(due)
-        return [
-            TimedOut(
-                waiting.ticket,
-                waited=now - waiting.since,
-                retry_at=self.ledger.earliest_if_refunded(waiting.usage, now),
-            )
-            for waiting in due
-        ]
+        return [self._time_out_one(waiting, now) for waiting in self._line.leave_by(now)]
+
+    def _time_out_one(self, waiting: Waiting, now: float) -> TimedOut:
+        self._fates["timed_out"] += 1
+        retry_at = self.ledger.earliest_if_refunded(waiting.usage, now)
+        return TimedOut(waiting.ticket, waited=now - waiting.since, retry_at=retry_at)
 
     def _grant_from_the_head(self, now: float) -> Iterator[Granted]:
         while (head := self._line.head) is not None:

@@ -26,11 +26,15 @@ dimension that stands above its limit, not even an amount of 0, until enough has
 
 What cannot happen: a reservation settled twice, a refund for usage nobody knows, a partial grant, an instant
 that goes back. An illegal verb raises and changes nothing.
+
+**After a crash** of its owner a ledger may be used further if it verifies. Each change is begun and ended, so a
+verb that was cut has either changed nothing, or all, or leaves a ledger that is refused.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterator
 from typing import NewType
 
 import attrs
@@ -38,6 +42,7 @@ import attrs
 from actors.policies.instants import add_up, check_instant
 from actors.policies.ledger_records import (
     AlreadySettled,
+    CorruptLedger,
     LedgerStatistics,
     Settled,
     Shortfall,
@@ -101,6 +106,8 @@ class SlidingWindowLedger:
     _held: dict[ReservationId, _Reservation] = attrs.field(init=False)
     _last_id: int = attrs.field(default=0, init=False)
     _now: float = attrs.field(default=-math.inf, init=False)
+    _charged: set[Hashable] = attrs.field(factory=set[Hashable], init=False)
+    _is_changing: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         check_instant("slack", self.slack, earliest=0)
@@ -122,11 +129,13 @@ class SlidingWindowLedger:
         shortfall = self.shortfall(usage, now)
         if shortfall is not None:
             return shortfall
+        self._is_changing = True
         for meter, amount in self._metered(usage):
             meter.hold(amount)
         self._last_id += 1
         reservation_id = ReservationId(self._last_id)
         self._held[reservation_id] = _Reservation(usage, now)
+        self._is_changing = False
         return reservation_id
 
     def shortfall(self, usage: Usage, now: float) -> Shortfall | None:
@@ -222,7 +231,14 @@ class SlidingWindowLedger:
         leaves_at = add_up(now, self.slack, self.limits.window)
         return self._settle(reservation_id, actual, now, leaves_at, leaves_at)
 
-    def charge(self, usage: Usage, now: float, *, started_at: float | None = None) -> None:
+    def charge(
+        self,
+        usage: Usage,
+        now: float,
+        *,
+        started_at: float | None = None,
+        reference: Hashable | None = None,
+    ) -> Settled | AlreadySettled:
         """Count as spent what this ledger never reserved, above the limits too: a call it learns of afterwards.
 
         Args:
@@ -230,19 +246,27 @@ class SlidingWindowLedger:
             now: the present, at or after the end of the call.
             started_at: when the request went out on an open connection, of any age. Without it the request may
                 have gone out only now.
+            reference: what the call is known by: it is charged once. Without it there is no such check.
 
         Raises:
             ValueError: `started_at` is after `now` or not finite, or `now` goes back.
         """
         self._check_now(now)
+        if reference is not None and reference in self._charged:
+            return AlreadySettled()
         sent_leaves_at = leaves_at = add_up(now, self.slack, self.limits.window)
         if started_at is not None:
             check_instant("started_at", started_at, earliest=-math.inf, latest=now)
             sent_leaves_at = add_up(started_at, self.slack, self.limits.window)
         self.expire(now)
+        self._is_changing = True
         self._requests.settle(0, usage.requests, sent_leaves_at, now)
         self._input.settle(0, usage.input_tokens, sent_leaves_at, now)
         self._output.settle(0, usage.output_tokens, leaves_at, now)
+        if reference is not None:
+            self._charged.add(reference)
+        self._is_changing = False
+        return Settled(spent=usage, refunded=NOTHING, charged=usage)
 
     def expire(self, now: float) -> None:
         """Let go what has left the window. Every verb does so first; alone it moves the time on.
@@ -255,6 +279,22 @@ class SlidingWindowLedger:
         self._now = now
         for meter in (self._requests, self._input, self._output):
             meter.spent.expire(now)
+
+    @property
+    def in_flight(self) -> tuple[ReservationId, ...]:
+        """The reservations that are not settled, oldest first."""
+        return tuple(self._held)
+
+    def verify(self) -> None:
+        """Check the books against themselves, for a ledger whose owner has crashed; changes nothing. O(n).
+
+        Raises:
+            CorruptLedger: a sum is not that of its parts, an instant is out of order, a reservation was never given,
+                or a change was begun and not ended.
+        """
+        fault = next(self._faults(), None)
+        if fault is not None:
+            raise CorruptLedger(fault)
 
     def statistics(self, now: float) -> LedgerStatistics:
         """The books at `now`, as a frozen snapshot."""
@@ -277,11 +317,30 @@ class SlidingWindowLedger:
         produced_leaves_at: float,
     ) -> Settled:
         self.expire(now)
+        self._is_changing = True
         held = self._held.pop(reservation_id).usage
         self._requests.settle(held.requests, actual.requests, sent_leaves_at, now)
         self._input.settle(held.input_tokens, actual.input_tokens, sent_leaves_at, now)
         self._output.settle(held.output_tokens, actual.output_tokens, produced_leaves_at, now)
+        self._is_changing = False
         return Settled.by_difference(held, actual)
+
+    def _faults(self) -> Iterator[str]:
+        if self._is_changing:
+            yield "a change of the ledger was begun and not ended"
+        now = self._now
+        if not now < math.inf:
+            yield f"now must be an instant, got {now}"
+            return
+        for reservation_id, reservation in self._held.items():
+            if not 1 <= reservation_id <= self._last_id:
+                yield f"reservations must be of the {self._last_id} that were given, got {reservation_id}"
+            if not -math.inf < reservation.granted_at <= now:
+                yield f"reservation {reservation_id} must be granted by {now}, got {reservation.granted_at}"
+        latest = now if now == -math.inf else add_up(now, self.slack, self.limits.window)
+        held = sum((reservation.usage for reservation in self._held.values()), start=NOTHING)
+        for meter, amount in self._metered(held):
+            yield from meter.faults(amount, now, latest)
 
     def _metered(self, usage: Usage) -> tuple[tuple[Meter, int], ...]:
         return (

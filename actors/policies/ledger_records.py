@@ -1,4 +1,4 @@
-"""What a ledger answers: shortfalls, settlements, statistics, and an error for foreign reservations."""
+"""What a ledger answers: shortfalls, settlements, statistics, and errors for foreign reservations and broken books."""
 
 from __future__ import annotations
 
@@ -71,6 +71,10 @@ class UnknownReservation(ValueError):
     def __init__(self, reservation_id: object, last_id: int) -> None:
         super().__init__(f"reservation must be one of the {last_id} this ledger gave, got {reservation_id!r}")
         self.reservation_id = reservation_id
+
+
+class CorruptLedger(RuntimeError):
+    """The books of a ledger contradict themselves: its owner crashed in the middle of a change. Start a new one."""
 
 
 @attrs.frozen

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import math
 from bisect import bisect_left, bisect_right
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
 
 import attrs
 
@@ -75,6 +76,25 @@ class ExpiringSum:
         gone = self._running[self._first - 1] if self._first else 0
         place = bisect_left(self._running, gone + amount, self._first)
         return self._leaves_at[place] if place < len(self._leaves_at) else math.inf
+
+    def faults(self, now: float, latest: float) -> Iterator[str]:
+        """Say what is wrong with the sum at `now`, if no part may leave after `latest`; O(n)."""
+        count = len(self._leaves_at)
+        if len(self._amounts) != count or not 0 <= self._first <= count:
+            yield f"{len(self._amounts)} amounts stand beside {count} instants, from the {self._first}th on"
+            return
+        present = self._amounts[self._first :]
+        if not all(amount > 0 for amount in present):
+            yield f"parts must be > 0, got {min(present)}"
+        if sum(present) != self.total:
+            yield f"total must be {sum(present)}, the sum of its parts, got {self.total}"
+        if not all(earlier <= later for earlier, later in pairwise(self._leaves_at)):
+            yield "parts must stand in the order in which they leave"
+        leave_at = self._leaves_at[self._first :]
+        if not all(now < instant <= latest for instant in leave_at):
+            yield f"parts must leave after {now} and by {latest}, got {min(leave_at)} to {max(leave_at)}"
+        if self._running != list(accumulate(self._amounts))[: len(self._running)]:
+            yield "running totals must be those of the parts"
 
     def _run_totals(self) -> None:
         known = len(self._running)
@@ -150,3 +170,13 @@ class Meter:
         if leaves_at > now:
             self.spent.add(actual, leaves_at)
         self.peak = max(self.peak, self.in_use)
+
+    def faults(self, held: int, now: float, latest: float) -> Iterator[str]:
+        """Say what is wrong with the books, if `held` is what the reservations come to; O(n)."""
+        name = self.dimension
+        if self.held != held:
+            yield f"{name} held must be {held}, the sum of the reservations, got {self.held}"
+        if not self.peak >= self.in_use:
+            yield f"{name} peak must be >= {self.in_use}, which is in use, got {self.peak}"
+        for fault in self.spent.faults(now, latest):
+            yield f"{name} spent: {fault}"

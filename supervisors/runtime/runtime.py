@@ -170,7 +170,8 @@ async def _start_limiter(tree: Tree, settings: Settings, model: str) -> Ref[Limi
         window=settings.limits.window,
     )
     make = partial(Limiter, limits, slack=settings.limits.slack, max_waiting=settings.limits.max_queue)
-    return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make))
+    # What was spent is known best by the limiter that crashed; a new one would have to wait for a whole window.
+    return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make, keep_state=True))
 
 
 def _key(settings: Settings) -> str:

@@ -21,6 +21,7 @@ def spec_of(
     factory: Callable[[], ActorT],
     *,
     restart: RestartType = "permanent",
+    keep_state: bool = False,
 ) -> ChildSpec[ActorT]:
     """Return the spec of a child that is restarted, backed off and stopped as the settings say."""
     return ChildSpec(
@@ -30,4 +31,5 @@ def spec_of(
         grace=supervision.grace,
         intensity=Intensity(supervision.restarts, supervision.period),
         backoff=Backoff(supervision.backoff_initial, supervision.backoff_cap),
+        keep_state=keep_state,
     )

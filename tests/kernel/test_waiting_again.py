@@ -8,7 +8,6 @@ import trio
 from actors.errors import Interrupted
 from actors.kernel import Actor, Deferred, Delivery, Exit, Fate, Ref, current_books, op, open_actor
 from actors.kernel.incarnation import Incarnation
-from actors.kernel.ref import tell_regardless
 from actors.kernel.slot import Slot
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -89,7 +88,7 @@ async def test_nobody_at_hand_waits_since_ever() -> None:
 async def test_what_is_told_regardless_of_room_is_handled_in_order_and_waits_for_nothing() -> None:
     told: list[str] = []
     async with open_actor(lambda: Counter([], told), capacity=1) as counter:
-        deliveries = [tell_regardless(counter, Counter.note(text)) for text in "abc"]
+        deliveries = [counter.tell_regardless(Counter.note(text)) for text in "abc"]
         assert counter.statistics().depth == 3
         await counter.ask(Counter.note("d"))
 
@@ -101,11 +100,11 @@ async def test_what_is_told_regardless_to_one_that_has_ended_is_a_dead_letter() 
     async with open_actor(lambda: Counter([], [])) as counter:
         pass
 
-    assert tell_regardless(counter, Counter.note("late")) is Delivery.UNDELIVERED
+    assert counter.tell_regardless(Counter.note("late")) is Delivery.UNDELIVERED
     assert current_books().dead_letters[-1].fate is Fate.UNDELIVERED
 
 
 async def test_only_a_message_is_told_regardless() -> None:
     async with open_actor(lambda: Counter([], [])) as counter:
         with pytest.raises(TypeError, match=r"^tell takes a message, such as Counter\.add\(3\), got str$"):
-            tell_regardless(counter, "hello")  # type: ignore[arg-type]  # wrong on purpose
+            counter.tell_regardless("hello")  # type: ignore[arg-type]  # wrong on purpose
