@@ -17,6 +17,7 @@ import trio
 
 from actors.kernel.fates import Fate, FateCounts
 from actors.kernel.slot import Slot
+from actors.kernel.statistics import RunningOp
 from supervisors.child import ChildState, Kind
 from supervisors.inside import ChildView, Inside, inside_of
 from supervisors.restart import RestartType
@@ -40,9 +41,9 @@ class OpSnapshot:
     """An op at work.
 
     Args:
-        op: its name.
+        op: its name; "setup" while the actor starts, "wind_down" while it ends.
         seconds: for how long.
-        waits_for: the ops of others that have to end first, as "actor.op".
+        waits_for: the ops of others that have to end first, as "actor.op", or actors that have to.
     """
 
     op: str
@@ -193,10 +194,18 @@ def _look_at(view: ChildView, inside: Inside | None, above: str, level: int, now
         depth=mailbox.depth,
         capacity=mailbox.capacity,
         waiting=mailbox.waiting,
-        running=tuple(OpSnapshot(op.op, now - op.since, op.waits_for) for op in statistics.running),
+        running=tuple(OpSnapshot(op.op, now - op.since, op.waits_for) for op in _at_work(slot)),
         parked=statistics.parked,
         messages=statistics.messages,
     )
+
+
+def _at_work(slot: Slot) -> tuple[RunningOp, ...]:
+    """Return what the actor does, also while it starts or winds down."""
+    activities = () if slot.performer is None else slot.performer.activities()
+    holder = slot.mailbox.holder
+    phase = () if holder is None or holder in activities else (holder,)
+    return tuple(RunningOp.of(activity) for activity in (*phase, *activities))
 
 
 def _row(actor: ActorSnapshot) -> Row:

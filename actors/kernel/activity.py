@@ -27,6 +27,11 @@ class Awaited(Protocol):
         """The activity that must end first, or None when that is not known."""
         ...
 
+    @property
+    def label(self) -> str | None:
+        """How what must end first is shown, "actor.op"; None when it has ended."""
+        ...
+
 
 @attrs.define(eq=False)
 class Activity:

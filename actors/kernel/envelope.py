@@ -87,6 +87,14 @@ class Envelope:
         return self.serving or self.mailbox.holder
 
     @property
+    def label(self) -> str | None:
+        """How what it waits for is shown: the op in its way, or its own where nobody works; None when it is settled."""
+        if self.fate is not None:
+            return None
+        blocker = self.blocker
+        return f"{self.mailbox.name}.{self.message.__op__.name}" if blocker is None else blocker.label
+
+    @property
     def is_tell(self) -> bool:
         """Whether nobody waits for an answer."""
         return self.reply is None and self.feed is None

@@ -15,7 +15,13 @@ State = Literal["starting", "running", "stopping", "restarting", "ended"]
 
 @attrs.frozen
 class RunningOp:
-    """An op at work: which, since when on the Trio clock, and for which ops of others it waits."""
+    """An op at work: which, since when on the Trio clock, and for what it waits.
+
+    Args:
+        op: its name.
+        since: the instant at which it began.
+        waits_for: the ops that have to end first, as "actor.op"; an actor's name alone where it waits for its end.
+    """
 
     op: str
     since: float
@@ -24,9 +30,8 @@ class RunningOp:
     @classmethod
     def of(cls, activity: Activity) -> RunningOp:
         """Return the snapshot of one activity."""
-        blockers = (awaited.blocker for awaited in activity.waits)
-        labels = sorted(blocker.label for blocker in blockers if blocker is not None)
-        return cls(activity.op, activity.since, tuple(labels))
+        labels = {awaited.label for awaited in activity.waits}
+        return cls(activity.op, activity.since, tuple(sorted(label for label in labels if label is not None)))
 
 
 @attrs.frozen

@@ -26,6 +26,11 @@ class _OpAtWork:
 
     blocker: Activity
 
+    @property
+    def label(self) -> str:
+        """How the op is shown."""
+        return self.blocker.label
+
 
 @attrs.frozen(eq=False)
 class _Holder:
@@ -37,6 +42,11 @@ class _Holder:
     def blocker(self) -> Activity | None:
         """The activity that must end first."""
         return self.slot.mailbox.holder
+
+    @property
+    def label(self) -> str:
+        """How the activity is shown, or else the actor."""
+        return self.slot.name if self.blocker is None else self.blocker.label
 
 
 @contextmanager

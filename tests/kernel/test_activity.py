@@ -236,7 +236,7 @@ async def test_a_parked_message_ends_the_walk() -> None:
     async with Net("ab") as nodes, trio.open_nursery() as nursery:
         nursery.start_soon(nodes["a"].ask, Node.ask_parked("b"))
         await soon()
-        assert nodes["a"].statistics().running[0].waits_for == ()
+        assert nodes["a"].statistics().running[0].waits_for == ("b.park",)
         await nodes["b"].ask(Node.release())
 
 

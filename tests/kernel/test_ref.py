@@ -657,6 +657,41 @@ async def test_statistics_show_what_runs_what_waits_and_for_whom() -> None:
         assert back.statistics().parked == 1
 
 
+async def test_statistics_name_what_an_op_waits_for_also_where_nobody_works_on_it() -> None:
+    class Front(Actor):
+        def __init__(self, back: Ref[Worker]) -> None:
+            self.back = back
+
+        @op(concurrent=True)
+        async def park(self) -> None:
+            with pytest.raises(Interrupted):
+                await self.back.ask(Worker.park())
+
+        @op(concurrent=True)
+        async def end(self) -> None:
+            await self.back.stop()
+
+    async with (
+        open_actor(Worker, name="back") as back,
+        open_actor(lambda: Front(back), name="front") as front,
+    ):
+        await front.tell(Front.park())
+        await soon()
+        assert [(running.op, running.waits_for) for running in front.statistics().running] == [
+            ("park", ("back.park",))
+        ]
+        await back.tell(Worker.slow(3))
+        await soon()
+        await front.tell(Front.end())
+        await soon()
+        assert [(running.op, running.waits_for) for running in front.statistics().running] == [
+            ("park", ("back.park",)),
+            ("end", ("back.slow",)),
+        ]
+        await trio.sleep(10)
+        assert front.statistics().running == ()
+
+
 async def test_refs_are_equal_when_they_reach_the_same_actor() -> None:
     class Selfish(Actor):
         @op
