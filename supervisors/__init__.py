@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from supervisors.child import ChildCounts, ChildState, ChildStatus
     from supervisors.child_spec import ChildSpec
     from supervisors.child_template import ChildTemplate
-    from supervisors.children import AutoShutdown
     from supervisors.dependencies import Strategy
     from supervisors.dynamic import DynamicSupervisor
     from supervisors.dynamic_tree import DynamicTree, open_dynamic_supervisor
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         LifecycleEvent,
     )
     from supervisors.intensity import Intensity
+    from supervisors.owner import AutoShutdown
     from supervisors.supervisor import Supervisor
     from supervisors.tree import Tree, open_supervisor
 
@@ -62,7 +62,7 @@ __all__ = [
 
 _HOMES = {
     "AutoShutDown": "events",
-    "AutoShutdown": "children",
+    "AutoShutdown": "owner",
     "Backoff": "backoff",
     "ChildCounts": "child",
     "ChildCrashed": "events",

@@ -9,13 +9,13 @@ another becomes one with it.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, TypeVarTuple, assert_never
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import attrs
 import trio
 
-from actors.errors import EndedUnasked, RestartsExhausted, StartFailed
+from actors.errors import StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.incarnation import Incarnation
@@ -26,40 +26,14 @@ from supervisors.child_spec import ChildSpec
 from supervisors.dependencies import Strategy
 from supervisors.failures import Failures
 from supervisors.intensity import Intensity, RestartWindow
+from supervisors.owner import AutoShutdown, Owner
+from supervisors.post_mortem import post_mortem, what_ended
 from supervisors.recoveries import Recoveries
 from supervisors.recovery import Recovery
 from supervisors.reporting import Reporter
 from supervisors.restart import VERDICTS, Decision, Escalate, Forget, Keep, Restart
 from supervisors.roster import Roster
 from supervisors.scope import enter_scope
-
-Ts = TypeVarTuple("Ts")
-
-AutoShutdown: TypeAlias = Literal["never", "any", "all"]
-"""When a supervisor ends by itself: never, with the first significant child that does, or with the last."""
-
-
-class Owner(Protocol):
-    """What the children need of the supervisor around them."""
-
-    def start_soon(self, run: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
-        """Run `run(*args)` as a child task of the supervisor."""
-        ...
-
-    def revive(self, child: Child, exit_: Exit) -> float | None:
-        """Say in how many seconds a child is started again that by the rules would not be; None leaves it to them.
-
-        Asked when a budget is spent, a first start failed or a start was declined. Such a restart is free.
-        """
-        ...
-
-    def on_exhausted(self, error: RestartsExhausted) -> None:
-        """End with `error`: called once, when a budget is spent."""
-        ...
-
-    def on_auto_shutdown(self) -> None:
-        """End normally: called once, when the significant children have ended."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -241,7 +215,9 @@ class Children:
             exit_.reason, ran_for=ran_for, now=now, rng=self.rng, is_free=exit_.is_quarantine
         )
         if isinstance(decision, Restart | Escalate):
-            self._remember(child, exit_, ran_for, decision)
+            error = what_ended(child, exit_, ran_for, decision)
+            child.failures.add(error)
+            self._failures.add(error)
         if isinstance(decision, Escalate) or exit_.reason == "declined":
             delay = self.owner.revive(child, exit_)
             if delay is not None:
@@ -312,18 +288,6 @@ class Children:
 
     # the end of the supervisor
 
-    def _remember(self, child: Child, exit_: Exit, ran_for: float, decision: Restart | Escalate) -> None:
-        """Keep what costs a restart, with a note of what it ended, for the post-mortem."""
-        error = exit_.error
-        if not isinstance(error, Exception):
-            error = EndedUnasked(f"child {child.id!r} ended although it is permanent: {exit_.reason}")
-        then = f"restarted after {decision.delay:g} s" if isinstance(decision, Restart) else "not restarted"
-        error.add_note(
-            f"incarnation {child.slot.incarnation} of {child.id!r}, which ran {ran_for:g} s; {then}"
-        )
-        child.failures.add(error)
-        self._failures.add(error)
-
     def _has_ended_by_itself(self, child: Child, exit_: Exit) -> None:
         """End the supervisor if that is what a significant child's end means."""
         if self.is_ending or not child.spec.significant or exit_.reason == "declined":
@@ -337,14 +301,8 @@ class Children:
         self.is_ending = True
         self.report.given_up(child, spent)
         self.report.escalated(child)
-        restarts, period = spent.intensity.restarts, spent.intensity.period
-        whose = "its" if spent.budget == "child" else "its supervisor's"
         failures = child.failures if spent.budget == "child" else self._failures
-        text = (
-            f"child {child.id!r} of {self.report.supervisor!r} failed, and {whose} budget of {restarts} restarts"
-            f" in {period:g} s is spent"
-        )
-        self.owner.on_exhausted(failures.post_mortem(text, child=child.id, restarts=restarts, period=period))
+        self.owner.on_exhausted(post_mortem(child, spent, failures, self.report.supervisor))
 
     # change at run time
 

@@ -19,11 +19,11 @@ from actors.kernel.reply import Deferred
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child
 from supervisors.child_template import ChildTemplate, without_arguments
-from supervisors.children import AutoShutdown
 from supervisors.events import OnEvent, unobserved
 from supervisors.foreman import Foreman, Manner, is_child
 from supervisors.inside import Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.owner import AutoShutdown
 
 
 class DynamicSupervisor(Foreman):

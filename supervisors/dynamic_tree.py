@@ -15,10 +15,10 @@ from actors.kernel.ref import Ref
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import ChildCounts, ChildStatus
 from supervisors.child_template import ChildTemplate
-from supervisors.children import AutoShutdown
 from supervisors.dynamic import DynamicSupervisor
 from supervisors.events import OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.owner import AutoShutdown
 from supervisors.root import open_root
 from supervisors.tree_handle import TreeHandle
 

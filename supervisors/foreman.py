@@ -30,11 +30,12 @@ from actors.kernel.ref import Ref
 from actors.kernel.slot import Exit
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child, ChildCounts, ChildStatus
-from supervisors.children import AutoShutdown, Children
+from supervisors.children import Children
 from supervisors.dependencies import STRATEGIES, Strategy
 from supervisors.events import OnEvent, unobserved
 from supervisors.inside import ChildView, Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.owner import AutoShutdown
 from supervisors.registry import Registry
 from supervisors.reporting import Reporter
 from supervisors.scope import scope_of

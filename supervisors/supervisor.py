@@ -28,11 +28,11 @@ from actors.kernel.reply import Deferred
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
-from supervisors.children import AutoShutdown
 from supervisors.dependencies import Strategy
 from supervisors.events import OnEvent, unobserved
 from supervisors.foreman import Foreman, Manner, is_child
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.owner import AutoShutdown
 from supervisors.roster import order_of
 
 

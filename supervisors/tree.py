@@ -15,10 +15,10 @@ from actors.kernel.ref import Ref
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import ChildCounts, ChildStatus
 from supervisors.child_spec import ChildSpec
-from supervisors.children import AutoShutdown
 from supervisors.dependencies import Strategy
 from supervisors.events import OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.owner import AutoShutdown
 from supervisors.root import open_root
 from supervisors.supervisor import Supervisor
 from supervisors.tree_handle import TreeHandle
