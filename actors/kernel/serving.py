@@ -296,7 +296,7 @@ class Server:
             try:
                 spec.undo(self.actor, value)
             except Exception as error:  # noqa: BLE001  # whatever undo raises, the state is not to be trusted
-                annotate(error, f"in the undo of {self.mailbox.name}.{spec.name}")
+                annotate(error, f"in the undo of {type(self.actor).__name__}.{spec.name}")
                 self.host.crash(error)
 
     def _crashed(
