@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from supervisors.dependencies import Strategy
     from supervisors.dynamic import DynamicSupervisor
     from supervisors.dynamic_tree import DynamicTree, open_dynamic_supervisor
+    from supervisors.event_feed import EventsMissed, EventStream
     from supervisors.events import (
         AutoShutDown,
         ChildCrashed,
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
         LifecycleEvent,
     )
     from supervisors.intensity import Intensity
+    from supervisors.registry import Registry
+    from supervisors.scope import current_registry
+    from supervisors.snapshot import ActorSnapshot, OpSnapshot, TreeSnapshot
     from supervisors.owner import AutoShutdown
     from supervisors.supervisor import Supervisor
     from supervisors.tree import Tree, open_supervisor
+    from supervisors.tree_handle import TreeHandle
 
 __all__ = [
+    "ActorSnapshot",
     "AutoShutDown",
     "AutoShutdown",
     "Backoff",
@@ -51,16 +57,24 @@ __all__ = [
     "DynamicSupervisor",
     "DynamicTree",
     "Escalated",
+    "EventStream",
+    "EventsMissed",
     "Intensity",
     "LifecycleEvent",
+    "OpSnapshot",
+    "Registry",
     "Strategy",
     "Supervisor",
     "Tree",
+    "TreeHandle",
+    "TreeSnapshot",
+    "current_registry",
     "open_dynamic_supervisor",
     "open_supervisor",
 ]
 
 _HOMES = {
+    "ActorSnapshot": "snapshot",
     "AutoShutDown": "events",
     "AutoShutdown": "owner",
     "Backoff": "backoff",
@@ -78,11 +92,18 @@ _HOMES = {
     "DynamicSupervisor": "dynamic",
     "DynamicTree": "dynamic_tree",
     "Escalated": "events",
+    "EventStream": "event_feed",
+    "EventsMissed": "event_feed",
     "Intensity": "intensity",
     "LifecycleEvent": "events",
+    "OpSnapshot": "snapshot",
+    "Registry": "registry",
     "Strategy": "dependencies",
     "Supervisor": "supervisor",
     "Tree": "tree",
+    "TreeHandle": "tree_handle",
+    "TreeSnapshot": "snapshot",
+    "current_registry": "scope",
     "open_dynamic_supervisor": "dynamic_tree",
     "open_supervisor": "tree",
 }
