@@ -30,10 +30,10 @@ if TYPE_CHECKING:
         LifecycleEvent,
     )
     from supervisors.intensity import Intensity
+    from supervisors.owner import AutoShutdown
     from supervisors.registry import Registry
     from supervisors.scope import current_registry
     from supervisors.snapshot import ActorSnapshot, OpSnapshot, TreeSnapshot
-    from supervisors.owner import AutoShutdown
     from supervisors.supervisor import Supervisor
     from supervisors.tree import Tree, open_supervisor
     from supervisors.tree_handle import TreeHandle
