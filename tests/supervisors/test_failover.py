@@ -223,8 +223,41 @@ async def test_what_an_unwell_member_has_begun_it_brings_to_its_end() -> None:
 
 
 async def test_a_member_that_is_unwell_while_it_starts_is_not_active() -> None:
-    async with pair(Fate(is_unwell_at_setup=True)) as model:
+    events: Events = []
+    async with pair(Fate(is_unwell_at_setup=True), events=events) as model:
         assert await model.ask(Model.who()) == "second/1"
+    assert told(events, *CHANGES, ChildStarted, ChildCrashed) == [
+        "ChildStarted first @0",
+        "MemberDown first unwell @0",
+        "LastKept first @0",
+        "ChildStarted second @0",
+        "MemberPromoted second first 0 @0",
+    ]
+
+
+async def test_an_unwell_member_that_crashes_comes_back_well_and_proves_itself() -> None:
+    events: Events = []
+    async with pair(events=events, healthy_for=10.0) as model:
+        (first, _second) = await model.group.ask(FailoverGroup.which_children())
+        await model.ask(Model.feel(is_well=False))
+        await interrupted(first.ref)
+        await trio.sleep_until(50.0)
+        assert await model.ask(Model.who()) == "first/2"
+    assert told(events, FailedBack) == ["FailedBack first second 0 @40"]
+
+
+async def test_the_same_seed_gives_the_same_delays() -> None:
+    async def delays(seed: int) -> list[str]:
+        events: Events = []
+        spec = member("only", intensity=Intensity(5, 30.0), backoff=Backoff(initial=1.0, cap=8.0))
+        start = trio.current_time()
+        async with open_failover_group([spec], seed=seed, on_event=events.append) as model:
+            for _ in range(4):
+                await interrupted(model)
+                await trio.sleep(10.0)
+        return [f"{event.at - start:.9f}" for event in events if isinstance(event, ChildStarted)]
+
+    assert await delays(7) == await delays(7) != await delays(8)
 
 
 async def test_the_last_one_stays_active_and_messages_wait_for_its_next_incarnation() -> None:
@@ -465,14 +498,14 @@ async def test_the_role_goes_past_a_crashed_standby_and_climbs_back_step_by_step
 
 async def test_a_standby_that_only_looks_fit_is_found_if_standbys_are_probed() -> None:
     events: Events = []
-    second = Fate()
-    specs = [member("first"), member("second", second), member("third")]
+    first, second = Fate(), Fate()
+    specs = [member("first", first), member("second", second), member("third")]
     options: dict[str, Any] = {"probe": ping, "probe_every": 5.0, "probe_timeout": 1.0, "healthy_for": 10.0}
     async with open_failover_group(
         specs, standby_probe_every=60.0, on_event=events.append, **options
     ) as model:
         await trio.sleep_until(70.0)
-        assert second.probes == [60.0]
+        assert (first.probes, second.probes) == ([], [60.0])
         second.probe = math.inf
         await trio.sleep_until(122.0)
         await interrupted(model)

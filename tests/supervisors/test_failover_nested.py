@@ -12,7 +12,7 @@ from failover_cast import Fate, Model, member, ping, told
 
 from actors.errors import ActorStopped, Interrupted, NameTaken, StartFailed
 from actors.kernel import Ref
-from supervisors import Backoff, ChildSpec, Intensity, Supervisor, open_supervisor
+from supervisors import Backoff, ChildSpec, ChildStopped, Intensity, Supervisor, open_supervisor
 from supervisors.events import LifecycleEvent
 from supervisors.failover import FailoverGroup
 from supervisors.failover_events import FailoverEvent, MemberDown, MemberPromoted
@@ -40,10 +40,12 @@ async def test_a_group_in_a_tree_is_reached_by_the_ref_of_its_child() -> None:
 
 
 async def test_a_member_whose_name_is_taken_fails_the_start_and_frees_the_names_of_those_before_it() -> None:
+    events: list[FailoverEvent | LifecycleEvent] = []
+
     def group() -> FailoverGroup[Model]:
-        return FailoverGroup(
-            [attrs.evolve(member("first"), name="ours"), attrs.evolve(member("second"), name="theirs")]
-        )
+        first, second = member("first"), member("second")
+        specs = [attrs.evolve(first, name="ours"), attrs.evolve(second, name="theirs")]
+        return FailoverGroup(specs, on_event=events.append)
 
     async with open_supervisor(children=[attrs.evolve(member("other"), name="theirs")]) as tree:
         with pytest.raises(StartFailed) as caught:
@@ -52,6 +54,8 @@ async def test_a_member_whose_name_is_taken_fails_the_start_and_frees_the_names_
         assert isinstance(failure, StartFailed)
         assert (failure.child, type(failure.__cause__)) == ("second", NameTaken)
         assert tree.names() == ("theirs",)
+    (stopped,) = [event for event in events if isinstance(event, ChildStopped)]
+    assert (stopped.child, stopped.reason) == ("first", "stopped")
 
 
 async def test_members_are_found_by_their_names() -> None:
