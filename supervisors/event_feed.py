@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Self
+from typing import Self, TypeAlias
 
 import attrs
 import trio
 
 from supervisors.events import LifecycleEvent
+from supervisors.failover_events import FailoverEvent
+from supervisors.pool_events import PoolEvent
+
+TreeEvent: TypeAlias = LifecycleEvent | FailoverEvent | PoolEvent
+"""Whatever is told of in a tree."""
 
 DEFAULT_BUFFER = 1000
 """Events kept for a subscriber that does not come to read them: the restart of a large group, and still small."""
@@ -37,7 +42,7 @@ class EventStream:
     """
 
     capacity: int
-    _kept: deque[LifecycleEvent] = attrs.field(init=False)
+    _kept: deque[TreeEvent] = attrs.field(init=False)
     _missed: int = attrs.field(default=0, init=False)
     _is_ended: bool = attrs.field(default=False, init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -45,7 +50,7 @@ class EventStream:
     def __attrs_post_init__(self) -> None:
         self._kept = deque(maxlen=self.capacity)
 
-    def put(self, event: LifecycleEvent) -> None:
+    def put(self, event: TreeEvent) -> None:
         """Keep an event, in the place of the oldest if there is no room."""
         self._missed += len(self._kept) == self.capacity
         self._kept.append(event)
@@ -59,7 +64,7 @@ class EventStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> LifecycleEvent | EventsMissed:
+    async def __anext__(self) -> TreeEvent | EventsMissed:
         """Return the next event, or the news of a gap before it. If the wait is cancelled nothing is lost."""
         await trio.lowlevel.checkpoint()
         while not self._kept and not self._is_ended:
@@ -80,7 +85,7 @@ class EventFeed:
     _streams: tuple[EventStream, ...] = attrs.field(default=(), init=False)
     _is_closed: bool = attrs.field(default=False, init=False)
 
-    def publish(self, event: LifecycleEvent) -> None:
+    def publish(self, event: TreeEvent) -> None:
         """Hand `event` to all who follow. It never waits and never raises."""
         for stream in self._streams:
             stream.put(event)

@@ -37,7 +37,7 @@ from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.events import ChildRestarting, ChildStarted, LifecycleEvent, unobserved
-from supervisors.failover_events import OnFailoverEvent
+from supervisors.failover_events import FailoverEvent, OnFailoverEvent
 from supervisors.failover_policy import (
     Cause,
     Decision,
@@ -145,7 +145,7 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         """
         children = self._open()
         ids = tuple(spec.id for spec in self._specs)
-        self._report = FailoverReporter(children.report.supervisor, ids, self._policy, self._on_event)
+        self._report = FailoverReporter(children.report.supervisor, ids, self._policy, self._tell)
         try:
             failures = [failure for spec in self._specs if (failure := await self._start(spec)) is not None]
             if not any(member.has_started for member in self._members):
@@ -173,6 +173,11 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         return member.exit.error if isinstance(member.exit.error, NotNow) else None
 
     # what happens to the members
+
+    def _tell(self, event: FailoverEvent | LifecycleEvent) -> None:
+        """Tell the observer, and whoever follows the tree, of more than the lifecycle."""
+        self._children.report.scope.feed.publish(event)
+        self._on_event(event)
 
     def _hear(self, event: LifecycleEvent) -> None:
         """Pass an event on, and judge what it says of a member."""

@@ -30,6 +30,7 @@ from supervisors import (
     DynamicTree,
     Escalated,
     EventsMissed,
+    FailoverGroup,
     Intensity,
     LifecycleEvent,
     OpSnapshot,
@@ -502,3 +503,35 @@ async def test_a_supervisor_opened_alone_is_a_tree_of_its_own() -> None:
         assert tree.names() == ("p",)
         assert [actor.path for actor in tree.snapshot().actors] == ["alone", "alone/p"]
     assert [type(event) for event in events] == [ChildStarted, ChildStopped]
+
+
+async def test_a_failover_group_shows_who_is_active_and_tells_the_tree_of_a_promotion() -> None:
+    def models() -> FailoverGroup[Player]:
+        return FailoverGroup(
+            [
+                ChildSpec("opus", Player, backoff=LATER, intensity=Intensity(0), name="opus"),
+                ChildSpec("sonnet", Player),
+            ]
+        )
+
+    async with (
+        open_supervisor(name="shop", children=[ChildSpec("models", models)]) as tree,
+        tree.events() as events,
+    ):
+        await crash(tree.find("opus", Player))
+        await trio.sleep(1)
+        assert [(actor.id, actor.strategy, actor.role, actor.state) for actor in tree.snapshot().actors] == [
+            ("shop", "one_for_one", "", "running"),
+            ("models", "failover", "", "running"),
+            ("opus", "", "standby", "restarting"),
+            ("sonnet", "", "active", "running"),
+        ]
+        told = [await anext(events) for _ in range(5)]
+    assert [type(event).__name__ for event in told] == [
+        "ChildCrashed",
+        "MemberDown",
+        "MemberPromoted",
+        "ChildGivenUp",
+        "ChildRestarting",
+    ]
+    assert {event.supervisor for event in told if not isinstance(event, EventsMissed)} == {"shop/models"}

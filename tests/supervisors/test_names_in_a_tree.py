@@ -161,6 +161,25 @@ async def test_an_actor_of_a_dynamic_supervisor_finds_names_too() -> None:
         assert await session.ask(Session.look()) == ("limiter",)
 
 
+async def test_a_name_passes_to_the_successor_of_an_actor_that_is_left_behind() -> None:
+    class Replacing(Supervisor):
+        @op
+        def replace(self, child_id: str) -> Ref[Player]:
+            return Ref(self._children.replace(self._children.by_id[child_id]).slot)
+
+    async with open_supervisor(
+        children=[ChildSpec("inner", lambda: Replacing(children=[the_limiter(grace=0.0)]))]
+    ) as tree:
+        old = tree.find("limiter", Player)
+        await old.tell(Player.shield(10))
+        inner: Ref[Replacing] = await tree.child("inner")
+        new = await inner.ask(Replacing.replace("holder"))
+        assert tree.find("limiter") == new != old
+        await old.stop(grace=0.0)
+        await old.watch()
+        assert tree.find("limiter") == new
+
+
 # names that clash
 
 
