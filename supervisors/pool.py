@@ -127,7 +127,9 @@ class Pool(Foreman, Generic[ActorT_co]):
         children = self._open()
         self._staff = Staff(children, self._table, self._spec, self._on_given)
         if self._watch is not None:
-            self._replacements = Replacements(self._watch, children, self._table, self._soon, self._on_event)
+            self._replacements = Replacements(
+                self._watch, children, self._table, self._staff.pass_on, self._soon, self._on_event
+            )
         try:
             with self._starting:
                 self._table.write(await self._staff.hire(range(1, self._size + 1)))

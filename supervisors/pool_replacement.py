@@ -44,6 +44,7 @@ class Replacements:
         watch: says when to look at whom.
         children: the workers.
         table: where a successor in a new slot is written.
+        pass_on: lets what waits in a slot go to others.
         soon: runs a call in the pool's own task, at its next message boundary.
         on_event: is told.
         found: how many workers were stuck.
@@ -53,6 +54,7 @@ class Replacements:
     watch: StuckWatch
     children: Children
     table: Table
+    pass_on: Callable[[Slot], object]
     soon: Callable[[Callable[[], object]], object]
     on_event: OnPoolEvent
     found: int = attrs.field(default=0, init=False)
@@ -95,25 +97,27 @@ class Replacements:
         worker.slot.request_stop(0.0)
         if not worker.is_dismissed:
             self._under_way[worker.id] = _Replacement(now)
-            self.children.owner.start_soon(self._replace, worker, worker.slot.performer)
+        self.children.owner.start_soon(self._see_to_end, worker, worker.slot.performer)
         about = self.children.report.supervisor, worker.id, worker.slot.incarnation
         self.on_event(WorkerStuck(*about, oldest.op, oldest.since, now))
 
-    async def _replace(self, worker: Child, killed: Performer | None) -> None:
-        """Wait until the incarnation that was killed has ended, and put another worker in its place if it does not."""
+    async def _see_to_end(self, worker: Child, killed: Performer | None) -> None:
+        """Wait until the incarnation that was killed has ended, and leave it behind if it does not."""
         with trio.move_on_after(LEAST_TEARDOWN):
             await worker.slot.wait_exit()
         await trio.lowlevel.checkpoint()  # a teardown that is cut in this very instant may end in it
-        if worker.slot.performer is not killed:
-            return  # it has ended, and what follows is the rules' business
-        if worker.is_dismissed or self.children.is_ending:
-            self._under_way.pop(worker.id, None)  # whoever wants it gone waits for it
+        if worker.slot.performer is not killed or self.children.is_ending:
+            return  # it has ended, and what follows is the rules' business; or all end
+        self.left_behind += 1
+        if worker.is_dismissed:
+            self._under_way.pop(worker.id, None)
+            leave_behind(worker)
+            self.pass_on(worker.slot)
         else:
             self._succeed(worker)
 
     def _succeed(self, worker: Child) -> None:
         """Put a new worker, in a new slot, into the place of one that shields itself from its end."""
-        self.left_behind += 1
         self._under_way[worker.id].is_left_behind = True
         worker.grace = 0.0  # that was all it had
         self.children.report.overdue(worker)

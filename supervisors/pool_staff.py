@@ -62,7 +62,7 @@ class Staff:
         async with trio.open_nursery() as nursery:
             for worker in workers:
                 worker.is_unwanted = True
-                worker.slot.heir = partial(self._pass_on, worker.slot)
+                worker.slot.heir = partial(self.pass_on, worker.slot)
                 nursery.start_soon(self._see_off, worker)
 
     async def _see_off(self, worker: Child) -> None:
@@ -70,9 +70,9 @@ class Staff:
             self.children.roster.forget(worker)
         elif not await self.children.dismiss(worker, drain=True):
             leave_behind(worker)
-            self._pass_on(worker.slot)
+            self.pass_on(worker.slot)
 
-    def _pass_on(self, slot: Slot) -> None:
+    def pass_on(self, slot: Slot) -> None:
         """Let each message that waits in `slot` go where it would go if it were sent now."""
         slot.mailbox.pass_on(lambda message: self._mailbox_for(message) or slot.mailbox)
 

@@ -14,7 +14,7 @@ from players import HalfDice
 from actors.errors import Interrupted, NotNow, StartFailed
 from actors.kernel import Ref
 from supervisors import Backoff, ChildOverdue, ChildStopped
-from supervisors.pool_events import PoolResized
+from supervisors.pool_events import PoolResized, WorkerReplaced
 from supervisors.pool_handle import PoolHandle, open_pool
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -297,17 +297,31 @@ async def test_a_worker_that_is_stuck_while_its_pool_grows_keeps_its_place() -> 
 
 
 async def test_a_stuck_worker_that_is_seen_off_before_it_is_replaced_is_not_replaced() -> None:
-    async with open_pool(Clerk, 2, stuck_after=5.0, grace=math.inf) as pool, trio.open_nursery() as nursery:
+    events: list[Event] = []
+    async with (
+        open_pool(Clerk, 2, stuck_after=5.0, grace=math.inf, on_event=events.append) as pool,
+        trio.open_nursery() as nursery,
+    ):
         counter = Counter(pool, nursery)
         counter.ask("work", Clerk.work(4.0))
         await trio.sleep(0.0)
         counter.ask("shielded", Clerk.shield(20.0))
+        await trio.sleep(0.0)
+        counter.ask("short", Clerk.work(1.0))
+        await trio.sleep(0.0)
+        counter.ask("behind the shield", Clerk.who())
         await trio.sleep(5.5)
         nursery.start_soon(pool.resize, 1)
         await trio.sleep(30.0)
         assert names(pool) == children_of(pool) == workers(1)
-        assert pool.statistics().left_behind == 0
-    assert counter.outcomes["shielded"] == ("worker-2", 20.0)
+        assert pool.statistics().left_behind == 1
+    assert counter.outcomes == {
+        "work": ("worker-1", 4.0),
+        "short": ("worker-1", 5.0),
+        "shielded": ("Interrupted", 6.0),
+        "behind the shield": ("worker-1", 6.0),
+    }
+    assert not [event for event in events if isinstance(event, WorkerReplaced)]
 
 
 async def test_a_worker_that_is_stuck_while_it_is_seen_off_is_killed_and_what_waits_moves() -> None:
