@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 WORKERS ?= 2
+SEED ?= 0
 ARGS ?=
 
 SHELL := bash
@@ -72,6 +73,10 @@ check: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## lint, format, types, la
 .PHONY: bench
 bench: $(INSTALLED) ## measure; prints one JSON object a line
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+.PHONY: chaos
+chaos: $(INSTALLED) ## crash a tree of twenty actors all over under 50,000 messages; prints one JSON line (SEED=7)
+	@$(BIN)/python tests/supervisors/chaos.py --seed "$(SEED)" $(ARGS)
 
 .PHONY: docs
 docs: $(INSTALLED) $(WRITING) ## build the documentation into site/, warnings are errors
