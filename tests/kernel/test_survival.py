@@ -255,6 +255,23 @@ async def test_a_timers_message_that_crashed_is_tried_again_although_the_timer_h
     assert diary.log == [(1, 1), (1, 2)]
 
 
+async def test_what_was_answered_is_not_kept() -> None:
+    diary = Diary()
+    async with open_actor(lambda: Worker(diary)) as worker, trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(worker.ask, Worker.beside(number, 0.5))
+            nursery.start_soon(worker.ask, Worker.later(10 + number))
+        await trio.sleep(1)
+        for number, deferred in enumerate(diary.deferred):
+            deferred.set(number)
+        incarnation = worker._slot.performer
+        assert isinstance(incarnation, Incarnation)
+        assert incarnation._server is not None
+        unfinished = incarnation._server.unfinished
+        assert unfinished is not None
+        assert (unfinished.activities, unfinished.parked, unfinished._begun) == ({}, {}, {})
+
+
 # what does not come back
 
 
