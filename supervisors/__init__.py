@@ -29,6 +29,18 @@ if TYPE_CHECKING:
         Escalated,
         LifecycleEvent,
     )
+    from supervisors.failover import FailoverGroup
+    from supervisors.failover_events import (
+        FailedBack,
+        FailoverEvent,
+        LastKept,
+        MemberDown,
+        MemberFit,
+        MemberPromoted,
+        ProbeFailed,
+    )
+    from supervisors.failover_ref import FailoverRef, open_failover_group
+    from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
     from supervisors.intensity import Intensity
     from supervisors.owner import AutoShutdown
     from supervisors.registry import Registry
@@ -59,9 +71,20 @@ __all__ = [
     "Escalated",
     "EventStream",
     "EventsMissed",
+    "FailedBack",
+    "FailoverEvent",
+    "FailoverGroup",
+    "FailoverRef",
+    "FailoverStatistics",
     "Intensity",
+    "LastKept",
     "LifecycleEvent",
+    "MemberDown",
+    "MemberFit",
+    "MemberPromoted",
+    "MemberStatistics",
     "OpSnapshot",
+    "ProbeFailed",
     "Registry",
     "Strategy",
     "Supervisor",
@@ -70,6 +93,7 @@ __all__ = [
     "TreeSnapshot",
     "current_registry",
     "open_dynamic_supervisor",
+    "open_failover_group",
     "open_supervisor",
 ]
 
@@ -94,9 +118,20 @@ _HOMES = {
     "Escalated": "events",
     "EventStream": "event_feed",
     "EventsMissed": "event_feed",
+    "FailedBack": "failover_events",
+    "FailoverEvent": "failover_events",
+    "FailoverGroup": "failover",
+    "FailoverRef": "failover_ref",
+    "FailoverStatistics": "failover_statistics",
     "Intensity": "intensity",
+    "LastKept": "failover_events",
     "LifecycleEvent": "events",
+    "MemberDown": "failover_events",
+    "MemberFit": "failover_events",
+    "MemberPromoted": "failover_events",
+    "MemberStatistics": "failover_statistics",
     "OpSnapshot": "snapshot",
+    "ProbeFailed": "failover_events",
     "Registry": "registry",
     "Strategy": "dependencies",
     "Supervisor": "supervisor",
@@ -105,6 +140,7 @@ _HOMES = {
     "TreeSnapshot": "snapshot",
     "current_registry": "scope",
     "open_dynamic_supervisor": "dynamic_tree",
+    "open_failover_group": "failover_ref",
     "open_supervisor": "tree",
 }
 

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from failover_cast import Fate, Model, line, member, not_now, ping, told
 
-from actors.errors import ActorStopped, Interrupted, NotNow, StartFailed
+from actors.errors import ActorStopped, Interrupted, NotNow, Quarantined, StartFailed
 from actors.kernel import Delivery, Ref
 from actors.kernel.ref import slot_of
 from actors.testing.waiting import waiting_tasks
@@ -180,6 +180,18 @@ async def test_what_had_begun_is_tried_again_by_the_next_member_if_its_op_is_ide
         assert model.tell_nowait(Model.note(6)) is Delivery.QUEUED
         assert await model.ask(Model.look_up(7)) == "second/1"
         assert (first.handled, second.handled) == ([6], [7])
+
+
+async def test_a_message_that_crashes_one_member_after_the_other_is_quarantined_and_the_last_lives_on() -> (
+    None
+):
+    events: Events = []
+    specs = [member(name, Fate(bad={7})) for name in ("a", "b", "c", "d")]
+    async with open_failover_group(specs, on_event=events.append) as model:
+        with pytest.raises(Quarantined):
+            await model.ask(Model.look_up(7))
+        assert await model.ask(Model.who()) == "c/2"
+    assert told(events, MemberPromoted) == ["MemberPromoted b a 1 @0", "MemberPromoted c b 1 @0"]
 
 
 async def test_more_messages_than_the_next_member_holds_lose_nothing() -> None:
