@@ -41,7 +41,7 @@ from supervisors.events import ChildStarted, LifecycleEvent, unobserved
 from supervisors.foreman import Foreman, Manner
 from supervisors.inside import Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
-from supervisors.pool_events import OnPoolEvent, PoolResized
+from supervisors.pool_events import OnPoolEvent, PoolEvent, PoolResized
 from supervisors.pool_replacement import Replacements
 from supervisors.pool_staff import Staff
 from supervisors.pool_table import KeyOf, PoolStatistics, Table
@@ -128,7 +128,7 @@ class Pool(Foreman, Generic[ActorT_co]):
         self._staff = Staff(children, self._table, self._spec, self._on_given)
         if self._watch is not None:
             self._replacements = Replacements(
-                self._watch, children, self._table, self._staff.pass_on, self._soon, self._on_event
+                self._watch, children, self._table, self._staff.pass_on, self._soon, self._tell
             )
         try:
             with self._starting:
@@ -209,7 +209,7 @@ class Pool(Foreman, Generic[ActorT_co]):
             self._table.write(workers[:size])
             await self._staff.see_off(workers[size:])
         if size != before:
-            self._on_event(PoolResized(self._children.report.supervisor, before, size, self.now()))
+            self._tell(PoolResized(self._children.report.supervisor, before, size, self.now()))
 
     # stuck workers
 
@@ -227,6 +227,11 @@ class Pool(Foreman, Generic[ActorT_co]):
         performer = slot_of(self.ref).performer
         if performer is not None:
             performer.post(call)
+
+    def _tell(self, event: PoolEvent | LifecycleEvent) -> None:
+        """Tell the observer, and whoever follows the tree, of more than the lifecycle."""
+        self._children.report.scope.feed.publish(event)
+        self._on_event(event)
 
     def _heard(self, event: LifecycleEvent) -> None:
         """Pass an event on, and look again at a worker that serves again."""

@@ -41,6 +41,8 @@ from supervisors import (
     open_dynamic_supervisor,
     open_supervisor,
 )
+from supervisors.pool import Pool
+from supervisors.pool_handle import PoolHandle
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -535,3 +537,20 @@ async def test_a_failover_group_shows_who_is_active_and_tells_the_tree_of_a_prom
         "ChildRestarting",
     ]
     assert {event.supervisor for event in told if not isinstance(event, EventsMissed)} == {"shop/models"}
+
+
+async def test_a_pool_shows_its_workers_and_tells_the_tree_of_its_size() -> None:
+    async with (
+        open_supervisor(name="shop") as tree,
+        tree.events() as events,
+    ):
+        players = PoolHandle(await tree.start_child(ChildSpec("players", partial(Pool, Player, 1))))
+        await players.resize(2)
+        assert [(actor.id, actor.strategy) for actor in tree.snapshot().actors] == [
+            ("shop", "one_for_one"),
+            ("players", "pool"),
+            ("worker-1", ""),
+            ("worker-2", ""),
+        ]
+        told = [type(await anext(events)).__name__ for _ in range(4)]
+    assert told == ["ChildStarted", "ChildStarted", "ChildStarted", "PoolResized"]
