@@ -26,16 +26,24 @@ async def test_restarts_further_apart_than_the_window_never_add_up() -> None:
         await tree.delete_child("p")
 
 
-@pytest.mark.parametrize("pause", [0.2, 0.249])
-async def test_the_window_slides_by_less_than_a_second(pause: float) -> None:
+@pytest.mark.parametrize(("pause", "is_over"), [(0.2, True), (0.249, True), (0.25, False), (0.3, False)])
+async def test_the_window_slides_by_less_than_a_second(pause: float, is_over: bool) -> None:
     spec = ChildSpec("p", Player, backoff=AT_ONCE, intensity=Intensity(100))
-    with pytest.raises(RestartsExhausted):
+
+    async def crash_three_times() -> None:
         async with open_supervisor(children=[spec], intensity=Intensity(2, 0.5)) as tree:
             player: Ref[Player] = await tree.child("p")
             for _ in range(3):
                 await crash(player)
                 await trio.sleep(pause)
-    assert trio.current_time() == pytest.approx(2 * pause)
+            assert await incarnations(tree) == {"p": 4}
+
+    if is_over:
+        with pytest.raises(RestartsExhausted):
+            await crash_three_times()
+        assert trio.current_time() == pytest.approx(2 * pause)
+    else:
+        await crash_three_times()
 
 
 async def test_a_window_that_would_have_been_emptied_by_whole_seconds_is_still_full() -> None:
