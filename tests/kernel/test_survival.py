@@ -11,7 +11,7 @@ import pytest
 import trio
 from restarting import open_restarted
 
-from actors.errors import ActorStopped, Interrupted
+from actors.errors import ActorStopped, AskCycle, Interrupted
 from actors.kernel import (
     Actor,
     Books,
@@ -381,6 +381,62 @@ async def test_a_deadline_that_was_moved_after_it_passed_on_a_started_message_is
     assert diary.log == [(1, 1)]
 
 
+async def test_an_asker_that_left_while_the_incarnation_was_still_ending_leaves_nothing_in_the_mailbox() -> (
+    None
+):
+    class Slow(Worker):
+        @op(concurrent=True)
+        async def dawdle(self) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2)
+
+    diary = Diary(crashes_left={9: 1})
+    async with open_restarted(lambda: Slow(diary), pause=10.0) as run:
+        await run.ref.tell(Slow.dawdle())
+        with trio.move_on_after(1):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run.ref.ask, Slow.beside(1))
+                await trio.sleep(0.5)
+                await run.ref.tell(Slow.once(9))
+        await trio.sleep(2)
+        assert run.exits
+        assert run.ref.statistics().depth == 0
+        assert run.ref.statistics().messages.fates[Fate.EXPIRED] == 1
+
+
+async def test_a_message_that_was_parked_and_waits_again_waits_for_whoever_holds_the_mailbox() -> None:
+    class Front(Actor):
+        @op
+        async def go(self) -> int:
+            return await run.ref.ask(Back.later())
+
+    class Back(Actor):
+        async def setup(self) -> None:
+            if self.incarnation == 2:
+                try:
+                    await front.ask(Front.go())
+                except AskCycle as error:
+                    paths.append(error.path)
+
+        @op(idempotent=True)
+        def later(self) -> Deferred[int]:
+            deferred = Deferred[int]()
+            if self.incarnation == 2:
+                deferred.set(2)
+            return deferred
+
+    paths: list[tuple[str, ...]] = []
+    async with (
+        open_actor(Front) as front,
+        open_restarted(Back, pause=1.0) as run,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(front.ask, Front.go())
+        await trio.sleep(1)
+        await run.ref.stop()
+    assert paths == [("a.setup", "Front.go", "a.setup")]
+
+
 # an actor that ends for good
 
 
@@ -418,6 +474,27 @@ async def test_what_had_started_is_told_interrupted_when_there_is_no_next_incarn
     assert caught[1].__cause__ is caught[2].__cause__ is crash
     totals = current_books().totals()
     assert totals.fates == {Fate.INTERRUPTED: 3, Fate.BOUNCED: 1, Fate.UNDELIVERED: 1}
+
+
+async def test_a_message_that_crashed_before_the_actor_was_stopped_is_told_of_its_own_crash() -> None:
+    slot = Slot.open("a", current_books())
+    ref: Ref[Worker] = Ref(slot)
+    caught: list[BaseException | None] = []
+
+    async def ask() -> None:
+        with pytest.raises(Interrupted) as info:
+            await ref.ask(Worker.plain(1))
+        caught.append(info.value.__cause__)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await trio.sleep(1)
+        exit_ = await Incarnation(slot).run(lambda: Worker(Diary(crashes_left={1: 1})), lambda: None)
+        slot.leave("restarting")
+        await trio.sleep(1)
+        slot.close(Exit("stopped"))
+    assert caught == [exit_.error]
+    assert isinstance(exit_.error, KeyError)
 
 
 async def test_a_crash_in_open_actor_is_told_once_also_when_the_op_is_idempotent() -> None:
