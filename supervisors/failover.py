@@ -38,6 +38,7 @@ from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.events import ChildRestarting, ChildStarted, LifecycleEvent, unobserved
 from supervisors.failover_events import FailoverEvent, OnFailoverEvent
+from supervisors.failover_options import HEALTHY_FOR, PROBE_EVERY, FailoverOptions
 from supervisors.failover_policy import (
     Cause,
     Decision,
@@ -56,12 +57,6 @@ from supervisors.intensity import Intensity
 from supervisors.prober import Prober
 
 ActorT = TypeVar("ActorT", bound=Actor)
-
-HEALTHY_FOR = 30.0
-"""Seconds a member has to be well before it has the role back: as long as a budget's window remembers a crash."""
-
-PROBE_EVERY = 5.0
-"""Seconds between two probes of a member under test: some six of them make a proof."""
 
 LEAST_REVIVAL = 1.0
 """Seconds before a member whose budget is spent is started again at least, whatever its backoff."""
@@ -115,21 +110,14 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         super().__init__(
             Manner(intensity=NO_BUDGET, backoff=backoff, seed=seed, rng=rng, on_event=self._hear)
         )
-        self._specs = _checked(members)
+        has_probe = probe is not None
+        self._options = FailoverOptions(
+            tuple(members), has_probe, probe_every, probe_timeout, standby_probe_every, healthy_for
+        )
+        self._specs = self._options.members
         self._ranks = {spec.id: rank for rank, spec in enumerate(self._specs)}
-        for number, seconds in (
-            ("healthy_for", healthy_for),
-            ("probe_every", probe_every),
-            ("probe_timeout", probe_timeout),
-        ):
-            _check_positive(number, seconds)
-        self._policy = FailoverPolicy(len(self._specs), healthy_for, is_probed=probe is not None)
+        self._policy = FailoverPolicy(len(self._specs), healthy_for, has_probe)
         self._prober = None if probe is None else Prober(self, probe, probe_every, probe_timeout)
-        self._standby_probe_every = standby_probe_every
-        if standby_probe_every is not None:
-            _check_positive("standby_probe_every", standby_probe_every)
-            if probe is None:
-                raise ValueError("standby_probe_every is of no use without a probe")
         self._on_event = on_event
         self._members: tuple[Child, ...] = ()
         self._refs: tuple[Ref[ActorT], ...] = ()
@@ -154,8 +142,9 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         except StartFailed:
             await children.halt_all()
             raise
-        if self._prober is not None and self._standby_probe_every is not None:
-            self.start_soon(self._watch_standbys, self._prober, self._standby_probe_every)
+        every = self._options.standby_probe_every
+        if self._prober is not None and every is not None:
+            self.start_soon(self._watch_standbys, self._prober, every)
 
     async def _start(self, spec: ChildSpec[ActorT]) -> Exception | None:
         """Take a member in and start it; return why it has not started, or None."""
@@ -321,29 +310,3 @@ def _cause(child: Child, exit_: Exit) -> Cause:
     if exit_.reason == "declined":
         return "declined"
     return "budget spent" if child.is_settled else "not started"
-
-
-def _checked(members: Sequence[ChildSpec[ActorT]]) -> tuple[ChildSpec[ActorT], ...]:
-    ids: set[str] = set()
-    for spec in members:
-        if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise TypeError(f"a member is given as a ChildSpec, got {type(spec).__name__}")
-        if spec.id in ids:
-            raise ValueError(f"two members have the id {spec.id!r}")
-        if spec.restart != "permanent":
-            raise ValueError(
-                f"member {spec.id!r} must be permanent, got {spec.restart!r}: the role has to be filled"
-            )
-        if spec.needs:
-            raise ValueError(
-                f"member {spec.id!r} cannot need others: a standby stands in for the one that is gone"
-            )
-        ids.add(spec.id)
-    return tuple(members)
-
-
-def _check_positive(name: str, seconds: float) -> None:
-    if type(seconds) not in {int, float}:
-        raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"{name} must be > 0 and finite, got {seconds}")

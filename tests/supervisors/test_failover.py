@@ -593,7 +593,7 @@ async def test_the_crash_of_the_block_ends_the_group() -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "complaint"),
     [
-        ({"members": []}, ValueError, "a group has at least 1 member, got 0"),
+        ({"members": []}, ValueError, "a group has at least 1 member, got none"),
         ({"members": ["first"]}, TypeError, "a member is given as a ChildSpec, got str"),
         ({"members": [member("a"), member("a")]}, ValueError, "two members have the id 'a'"),
         (
