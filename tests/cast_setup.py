@@ -49,18 +49,33 @@ class Fragile(Limiter):
 
 @asynccontextmanager
 async def open_restarting(
-    factory: Callable[[], ActorT], name: str, *, pause: float = 0.0, keeps_state: bool = False
+    factory: Callable[[], ActorT],
+    name: str,
+    *,
+    pause: float = 0.0,
+    keeps_state: bool = False,
+    on_start: Callable[[Incarnation], object] = lambda _incarnation: None,
 ) -> AsyncGenerator[Ref[ActorT]]:
-    """Run an actor that is restarted `pause` seconds after each crash, for the length of the block."""
+    """Run an actor that is restarted `pause` seconds after each crash, for the length of the block.
+
+    `on_start` is told of each incarnation that got through its setup.
+    """
     slot = Slot.open(name, current_books(), keeps_state=keeps_state)
     started = trio.Event()
 
+    async def play() -> Exit:
+        incarnation = Incarnation(slot)
+
+        def has_started() -> None:
+            started.set()
+            on_start(incarnation)
+
+        return await incarnation.run(factory, has_started)
+
     async def supervise() -> None:
-        exit_ = await Incarnation(slot).run(factory, started.set)
-        while exit_.reason == "crashed":
+        while (exit_ := await play()).reason == "crashed":
             slot.leave("restarting")
             await trio.sleep(pause)
-            exit_ = await Incarnation(slot).run(factory, started.set)
         slot.close(exit_)
 
     async with trio.open_nursery() as nursery:

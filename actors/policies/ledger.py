@@ -27,8 +27,9 @@ dimension that stands above its limit, not even an amount of 0, until enough has
 What cannot happen: a reservation settled twice, a refund for usage nobody knows, a partial grant, an instant
 that goes back. An illegal verb raises and changes nothing.
 
-**After a crash** of its owner a ledger may be used further if it verifies. Each change is begun and ended, so a
-verb that was cut has either changed nothing, or all, or leaves a ledger that is refused.
+**After a crash** of its owner a ledger may be used further if it verifies. Half a reservation shows in the sums; a
+settlement, which may leave them right, is begun and ended. So a verb that was cut has either changed nothing, or
+all, or leaves a ledger that is refused.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class SlidingWindowLedger:
     _last_id: int = attrs.field(default=0, init=False)
     _now: float = attrs.field(default=-math.inf, init=False)
     _charged: set[Hashable] = attrs.field(factory=set[Hashable], init=False)
-    _is_changing: bool = attrs.field(default=False, init=False)
+    _is_settling: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         check_instant("slack", self.slack, earliest=0)
@@ -129,13 +130,11 @@ class SlidingWindowLedger:
         shortfall = self.shortfall(usage, now)
         if shortfall is not None:
             return shortfall
-        self._is_changing = True
         for meter, amount in self._metered(usage):
             meter.hold(amount)
         self._last_id += 1
         reservation_id = ReservationId(self._last_id)
         self._held[reservation_id] = _Reservation(usage, now)
-        self._is_changing = False
         return reservation_id
 
     def shortfall(self, usage: Usage, now: float) -> Shortfall | None:
@@ -259,13 +258,13 @@ class SlidingWindowLedger:
             check_instant("started_at", started_at, earliest=-math.inf, latest=now)
             sent_leaves_at = add_up(started_at, self.slack, self.limits.window)
         self.expire(now)
-        self._is_changing = True
+        self._is_settling = True
         self._requests.settle(0, usage.requests, sent_leaves_at, now)
         self._input.settle(0, usage.input_tokens, sent_leaves_at, now)
         self._output.settle(0, usage.output_tokens, leaves_at, now)
         if reference is not None:
             self._charged.add(reference)
-        self._is_changing = False
+        self._is_settling = False
         return Settled(spent=usage, refunded=NOTHING, charged=usage)
 
     def expire(self, now: float) -> None:
@@ -317,17 +316,17 @@ class SlidingWindowLedger:
         produced_leaves_at: float,
     ) -> Settled:
         self.expire(now)
-        self._is_changing = True
+        self._is_settling = True
         held = self._held.pop(reservation_id).usage
         self._requests.settle(held.requests, actual.requests, sent_leaves_at, now)
         self._input.settle(held.input_tokens, actual.input_tokens, sent_leaves_at, now)
         self._output.settle(held.output_tokens, actual.output_tokens, produced_leaves_at, now)
-        self._is_changing = False
+        self._is_settling = False
         return Settled.by_difference(held, actual)
 
     def _faults(self) -> Iterator[str]:
-        if self._is_changing:
-            yield "a change of the ledger was begun and not ended"
+        if self._is_settling:
+            yield "a settlement was begun and not ended"
         now = self._now
         if not now < math.inf:
             yield f"now must be an instant, got {now}"

@@ -185,6 +185,36 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert self.queue.withdraw(ticket, self.now) == NotWaiting(ticket)
 
     @precondition(lambda self: self.line)
+    @rule(seconds=PAUSES)
+    def crash(self, seconds: float) -> None:
+        """Lose the queue, and let those in line stand in another one over the same ledger."""
+        self.now += seconds
+        stood, self.line, self.fates, self.requests = self.line, [], {}, 0
+        self.refused = dict.fromkeys(self.refused, 0)
+        self.queue = self.queue_type(self.ledger, MAX_WAITING)
+        for asker in stood:
+            self.rejoin(asker)
+
+    def rejoin(self, asker: Asker) -> None:
+        fits = not self.line and self.ledger.shortfall(asker.usage, self.now) is None
+        self.requests += 1
+
+        outcome = self.queue.rejoin(asker.usage, self.now, asker.deadline, asker.since)
+
+        returned = attrs.evolve(asker, ticket=outcome.ticket)
+        if isinstance(outcome, TimedOut):
+            assert asker.deadline <= self.now, "a time-out before its deadline"
+            assert outcome.waited == self.now - asker.since
+            self.end(outcome.ticket, "timed_out")
+        elif isinstance(outcome, Granted):
+            assert fits, "somebody passed those who stood before"
+            self.note_grant(outcome, returned)
+        else:
+            assert not fits
+            self.line.append(returned)
+            assert outcome == Queued(outcome.ticket, position=len(self.line))
+
+    @precondition(lambda self: self.line)
     @rule(data=st.data())
     def look(self, data: st.DataObject) -> None:
         asker = data.draw(st.sampled_from(self.line))

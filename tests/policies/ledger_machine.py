@@ -233,6 +233,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert amounts(books.peak) == self.peak
 
     @invariant()
+    def the_books_verify(self) -> None:
+        self.ledger.verify()
+
+    @invariant()
     def nothing_is_credited_that_was_not_granted(self) -> None:
         spent = sum((call.actual for call in self.calls.values() if call.actual), start=NOTHING)
         reserved = self.ledger.statistics(self.now).reserved
