@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
     from supervisors.intensity import Intensity
     from supervisors.owner import AutoShutdown
+    from supervisors.pool import Pool
+    from supervisors.pool_events import PoolEvent, PoolResized, WorkerReplaced, WorkerStuck
+    from supervisors.pool_handle import PoolHandle, open_pool
+    from supervisors.pool_table import PoolStatistics, WorkerStatistics
     from supervisors.registry import Registry
     from supervisors.scope import current_registry
     from supervisors.snapshot import ActorSnapshot, OpSnapshot, TreeSnapshot
@@ -84,6 +88,11 @@ __all__ = [
     "MemberPromoted",
     "MemberStatistics",
     "OpSnapshot",
+    "Pool",
+    "PoolEvent",
+    "PoolHandle",
+    "PoolResized",
+    "PoolStatistics",
     "ProbeFailed",
     "Registry",
     "Strategy",
@@ -91,9 +100,13 @@ __all__ = [
     "Tree",
     "TreeHandle",
     "TreeSnapshot",
+    "WorkerReplaced",
+    "WorkerStatistics",
+    "WorkerStuck",
     "current_registry",
     "open_dynamic_supervisor",
     "open_failover_group",
+    "open_pool",
     "open_supervisor",
 ]
 
@@ -131,6 +144,11 @@ _HOMES = {
     "MemberPromoted": "failover_events",
     "MemberStatistics": "failover_statistics",
     "OpSnapshot": "snapshot",
+    "Pool": "pool",
+    "PoolEvent": "pool_events",
+    "PoolHandle": "pool_handle",
+    "PoolResized": "pool_events",
+    "PoolStatistics": "pool_table",
     "ProbeFailed": "failover_events",
     "Registry": "registry",
     "Strategy": "dependencies",
@@ -138,9 +156,13 @@ _HOMES = {
     "Tree": "tree",
     "TreeHandle": "tree_handle",
     "TreeSnapshot": "snapshot",
+    "WorkerReplaced": "pool_events",
+    "WorkerStatistics": "pool_table",
+    "WorkerStuck": "pool_events",
     "current_registry": "scope",
     "open_dynamic_supervisor": "dynamic_tree",
     "open_failover_group": "failover_ref",
+    "open_pool": "pool_handle",
     "open_supervisor": "tree",
 }
 

@@ -43,7 +43,7 @@ from supervisors.inside import Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
 from supervisors.pool_events import OnPoolEvent, PoolEvent, PoolResized
 from supervisors.pool_replacement import Replacements
-from supervisors.pool_staff import Staff
+from supervisors.pool_staff import Staff, checked_size
 from supervisors.pool_table import KeyOf, PoolStatistics, Table
 from supervisors.stuckness import StuckWatch
 
@@ -96,7 +96,7 @@ class Pool(Foreman, Generic[ActorT_co]):
         on_event: OnPoolEvent = unobserved,
     ) -> None:
         super().__init__(Manner("one_for_one", intensity, backoff, "never", seed, rng, self._heard))
-        self._size = _checked_size(size)
+        self._size = checked_size(size)
         if key is not None and not callable(key):
             raise TypeError(f"key must be callable with a message, or None, got {key!r}")
         self._watch = None if stuck_after is None else StuckWatch(stuck_after)
@@ -183,7 +183,7 @@ class Pool(Foreman, Generic[ActorT_co]):
     def resize(self, size: int) -> Deferred[None]:
         """Have `size` workers; answered when new ones serve, or surplus ones have ended, after earlier resizes."""
         answer: Deferred[None] = Deferred()
-        self._wishes.append((_checked_size(size), answer))
+        self._wishes.append((checked_size(size), answer))
         if len(self._wishes) == 1:
             self.start_soon(self._fulfil_wishes)
         return answer
@@ -240,17 +240,3 @@ class Pool(Foreman, Generic[ActorT_co]):
             return
         if event.supervisor == self._children.report.supervisor:  # and not of one nested in a worker
             self._replacements.on_started(event)
-
-
-def _checked_size(size: object) -> int:
-    """Return `size` if that many workers can be.
-
-    Raises:
-        TypeError: it is no whole number.
-        ValueError: it is less than one.
-    """
-    if type(size) is not int:
-        raise TypeError(f"size must be a whole number, got {size!r}")
-    if size < 1:
-        raise ValueError(f"size must be >= 1, got {size}")
-    return size

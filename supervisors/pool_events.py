@@ -1,6 +1,7 @@
 """What happens to a pool beyond what happens to any supervisor's children, as values. They hold no user data.
 
-A pool tells them to its own observer; those of the tree around it hear of its workers' starts and ends alone.
+A pool tells them to its own observer and to whoever follows the events of the tree; observers above it hear of its
+workers' starts and ends alone.
 """
 
 from __future__ import annotations
@@ -64,3 +65,4 @@ PoolEvent: TypeAlias = WorkerStuck | WorkerReplaced | PoolResized
 """Whatever a pool tells of besides the starts, crashes and stops of its workers."""
 
 OnPoolEvent: TypeAlias = Callable[[PoolEvent | LifecycleEvent], object]
+"""Who is told by a pool."""

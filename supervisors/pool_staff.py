@@ -91,3 +91,17 @@ def leave_behind(worker: Child) -> None:
     """Take what it has begun from a worker that shields itself from its end: whoever waits for that is told."""
     if worker.slot.performer is not None:
         worker.slot.performer.leave_behind(None)
+
+
+def checked_size(size: object) -> int:
+    """Return `size` if that many workers can be.
+
+    Raises:
+        TypeError: it is no whole number.
+        ValueError: it is less than one.
+    """
+    if type(size) is not int:
+        raise TypeError(f"size must be a whole number, got {size!r}")
+    if size < 1:
+        raise ValueError(f"size must be >= 1, got {size}")
+    return size
