@@ -217,10 +217,17 @@ async def test_a_stopped_child_does_not_come_back_while_another_has_its_name() -
         assert await tree.restart_child("holder") == tree.find("limiter")
 
 
-async def test_a_group_comes_back_without_a_stopped_member_whose_name_another_has() -> None:
-    specs = [the_limiter(), ChildSpec("other", Player, backoff=AT_ONCE)]
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_a_group_comes_back_without_a_stopped_member_whose_name_another_has(*, by_hand: bool) -> None:
+    script = Script()
+    holder = ChildSpec("holder", script.player, "transient", name="limiter")
+    specs = [holder, ChildSpec("other", Player, backoff=AT_ONCE)]
     async with open_supervisor("one_for_all", children=specs) as tree:
-        await tree.stop_child("holder")
+        if by_hand:
+            await tree.stop_child("holder")
+        else:
+            await tree.find("limiter", Player).ask(Player.end())
+            await trio.testing.wait_all_tasks_blocked()
         newcomer = await tree.start_child(ChildSpec("newcomer", Player, name="limiter", backoff=AT_ONCE))
         await crash(await tree.child("other"))
         await trio.sleep(1)
@@ -230,6 +237,7 @@ async def test_a_group_comes_back_without_a_stopped_member_whose_name_another_ha
             ("other", "running"),
             ("newcomer", "running"),
         ]
+    assert [what for what, _at in script.log] == ["holder setup", "holder teardown"]
 
 
 async def test_a_changed_name_holds_from_the_next_start() -> None:
