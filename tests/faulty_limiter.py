@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from actors.kernel import Deferred
+from actors.errors import Rejected
+from actors.kernel import Deferred, op
 from actors.limiter import Grant, Limiter, LimiterState
 from actors.policies.admission import DEFAULT_MAX_WAITING, AdmissionQueue
 from actors.policies.admission_records import Granted, Ticket, TimedOut
@@ -122,6 +123,16 @@ class FaultyLimiter(Limiter):
         self._ledger = FaultyLedger.made(limits, slack, saboteur)
         self._queue = AdmissionQueue(self._ledger, max_waiting)
 
+    @op
+    def crash(self) -> None:
+        """Crash."""
+        raise BoomError("crash")
+
+    @op(idempotent=True)
+    def misuse(self) -> None:
+        """Crash if that is wanted."""
+        self._saboteur.point("misuse")
+
     async def setup(self) -> None:
         self._saboteur.point("before setup")
         await super().setup()
@@ -145,6 +156,12 @@ class FaultyLimiter(Limiter):
         super().on_deadline()
         self._saboteur.point("after a deadline")
 
+    def _hand_back(self, grant: Grant) -> None:
+        self._saboteur.point("before a grant is handed back")
+        super()._hand_back(grant)
+        self._saboteur.point("after a grant was handed back")
+
+    @op(raises=(Rejected, TypeError, ValueError), undo=_hand_back, idempotent=True)
     def acquire(self, usage: Usage, deadline: float = math.inf, *, waits: bool = True) -> Deferred[Grant]:
         self._saboteur.point("before a request")
         return super().acquire(usage, deadline, waits=waits)
@@ -158,11 +175,6 @@ class FaultyLimiter(Limiter):
         self._saboteur.point("before a cancellation")
         super().cancel(grant, charged=charged)
         self._saboteur.point("after a cancellation")
-
-    def _hand_back(self, grant: Grant) -> None:
-        self._saboteur.point("before a grant is handed back")
-        super()._hand_back(grant)
-        self._saboteur.point("after a grant was handed back")
 
     def _advance(self) -> None:
         self._saboteur.point("before the line moves")

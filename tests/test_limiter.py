@@ -11,12 +11,13 @@ import attrs
 import pytest
 import trio
 from cast_setup import Fragile, assert_settled, books_of, open_restarting
+from faulty_limiter import FaultyLimiter, Saboteur
 from trio.testing import MockClock
 
-from actors.errors import Interrupted, NeverFits, QueueFull, WaitTooLong
+from actors.errors import Interrupted, NeverFits, Quarantined, QueueFull, WaitTooLong
 from actors.kernel import Message, Ref, op, open_actor
-from actors.limiter import Grant, Limiter
-from actors.policies.ledger import ReservationId
+from actors.limiter import Grant, Limiter, LimiterState
+from actors.policies.ledger import ReservationId, SlidingWindowLedger
 from actors.policies.limits import Limits
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run
@@ -353,7 +354,7 @@ async def test_a_reservation_that_was_never_given_is_refused() -> None:
             await report(limiter, forged)
 
 
-# restarts
+# cold restarts: the state is not kept, or refused
 
 
 async def crash(limiter: Ref[Fragile]) -> None:
@@ -425,3 +426,301 @@ async def test_a_wrong_report_of_an_earlier_grant_is_refused_and_the_right_one_s
         await report(limiter, grant, output_tokens=9)
 
         assert (await books_of(limiter)).ledger.used == Usage(2, 140, 59)
+
+
+# warm restarts: the state is kept
+
+open_keeping = partial(open_restarting, keeps_state=True)
+WIDE = Limits(requests=3, input_tokens=100, output_tokens=50)
+
+
+async def test_a_limiter_that_keeps_its_state_knows_to_the_token_what_was_spent() -> None:
+    async with open_keeping(partial(Fragile, WIDE), "limiter") as limiter:
+        await report(limiter, await acquire(limiter, Usage(1, 40, 30)), input_tokens=33, output_tokens=7)
+        await trio.sleep(10)
+        held = await acquire(limiter, Usage(1, 20, 20))
+        await crash(limiter)
+
+        books = (await books_of(limiter)).ledger
+        assert (books.used, books.reserved, books.in_flight) == (Usage(1, 33, 7), Usage(1, 20, 20), 1)
+        assert books.peak == Usage(2, 53, 30)
+        assert (await acquire(limiter, Usage(1, 47, 23))).incarnation == 2
+        assert trio.current_time() == 10.0
+        await report(limiter, held, input_tokens=12, output_tokens=3)
+        assert (await books_of(limiter)).ledger.used == Usage(2, 45, 10)
+
+
+async def test_a_grant_is_settled_exactly_over_any_number_of_warm_restarts() -> None:
+    async with open_keeping(partial(Fragile, WIDE), "limiter", pause=1.0) as limiter:
+        answered = await acquire(limiter, Usage(1, 40, 10))
+        refused = await acquire(limiter, Usage(1, 20, 10))
+        lost = await acquire(limiter, Usage(1, 10, 10))
+        for _ in range(3):
+            await crash(limiter)
+        for _ in range(2):
+            await report(limiter, answered, input_tokens=44, output_tokens=1, started_at=0.0)
+            await limiter.ask(Limiter.cancel(refused, charged=False))
+            await limiter.ask(Limiter.cancel(lost, charged=True))
+            await crash(limiter)
+
+        await assert_settled(limiter, Usage(2, 54, 11))
+        await trio.sleep_until(60.5)
+        await assert_settled(limiter, Usage(1, 10, 11))
+
+
+class Breaking(Fragile):
+    """A limiter whose ledger can be broken."""
+
+    @op
+    def break_ledger(self) -> None:
+        """Lose a token somewhere, and crash of it."""
+        self._ledger._input.spent.total -= 1
+        raise KeyError("broken")
+
+
+async def test_a_ledger_that_does_not_verify_is_refused_and_the_window_counts_as_full() -> None:
+    starts: list[str] = []
+    make = partial(Breaking, WIDE)
+    async with open_keeping(make, "limiter", on_start=lambda it: starts.append(it.heritage)) as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        with pytest.raises(Interrupted):
+            await limiter.ask(Breaking.break_ledger())
+
+        assert (await books_of(limiter)).ledger.used == Usage(3, 100, 50)
+        await report(limiter, grant, input_tokens=1, output_tokens=2)
+        assert (await books_of(limiter)).ledger.used == Usage(4, 101, 52)
+    assert starts == ["new", "cold"]
+
+
+async def test_grants_are_known_as_far_back_as_the_ledger_goes() -> None:
+    async with open_keeping(partial(Breaking, WIDE), "limiter") as limiter:
+        of_one = await acquire(limiter, Usage(1, 10, 10))
+        await crash(limiter)
+        of_two = await acquire(limiter, Usage(1, 20, 10))
+        with pytest.raises(Interrupted):
+            await limiter.ask(Breaking.break_ledger())
+        await trio.sleep(60.5)  # the third is a cold one
+        of_three = await acquire(limiter, Usage(1, 30, 10))
+        await crash(limiter)
+        of_four = await acquire(limiter, Usage(1, 40, 10))
+        await crash(limiter)
+
+        assert [grant.incarnation for grant in (of_one, of_two, of_three, of_four)] == [1, 2, 3, 4]
+        assert [grant.reservation for grant in (of_one, of_two, of_three, of_four)] == [1, 2, 1, 2]
+        assert (await books_of(limiter)).ledger.reserved == Usage(2, 70, 20)
+        for _ in range(2):
+            for grant in (of_one, of_two, of_three, of_four):
+                await report(
+                    limiter, grant, output_tokens=1, started_at=60.5 if grant in (of_three, of_four) else None
+                )
+            await crash(limiter)
+        await assert_settled(limiter, Usage(4, 100, 4))
+
+
+async def test_a_ledger_for_other_limits_is_refused() -> None:
+    limits = iter((WIDE, attrs.evolve(WIDE, requests=2), attrs.evolve(WIDE, requests=2)))
+    async with open_keeping(lambda: Fragile(next(limits)), "limiter") as limiter:
+        await crash(limiter)
+
+        assert (await books_of(limiter)).ledger.used == Usage(2, 100, 50)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "text"),
+    [
+        (None, TypeError, "state must be a LimiterState, got NoneType"),
+        (
+            LimiterState(SlidingWindowLedger(ONE, 1.0), 1, frozenset()),
+            ValueError,
+            f"the ledger must be for {ONE} and a slack of 0.5 s, got one for {ONE} and 1 s",
+        ),
+    ],
+)
+async def test_a_state_that_is_not_its_own_is_refused_and_changes_nothing(
+    state: object, error: type[Exception], text: str
+) -> None:
+    limiter = Limiter(ONE)
+    async with open_actor(lambda: limiter) as ref:
+        with pytest.raises(error) as caught:
+            limiter.take_over(state)
+
+        assert str(caught.value) == text
+        await assert_settled(ref, NOTHING)
+
+
+@pytest.mark.parametrize("where", ["a grant is made", "after a reservation", "before an asker is told"])
+async def test_what_was_reserved_and_told_nobody_is_given_back(where: str) -> None:
+    saboteur = Saboteur(where=where, left=1)
+    async with open_keeping(partial(FaultyLimiter, ONE, saboteur), "limiter") as limiter:
+        grant = await acquire(limiter)
+
+        assert (grant.incarnation, grant.reservation, grant.waited) == (2, 2, 0.0)
+        await report(limiter, grant)
+        await assert_settled(limiter, CALL)
+    assert saboteur.struck == [where]
+
+
+@pytest.mark.parametrize("where", ["before a grant is handed back", "after a grant was handed back"])
+async def test_a_hand_back_that_crashes_is_made_up_for(where: str) -> None:
+    saboteur = Saboteur(where=where, left=1)
+    async with open_keeping(partial(FaultyLimiter, ONE, saboteur), "limiter") as limiter:
+        first = await acquire(limiter)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(acquire, limiter)
+            await trio.sleep(1)
+            limiter.tell_nowait(Limiter.cancel(first, charged=False))  # is read before the news that it left
+            nursery.cancel_scope.cancel()
+
+        await assert_settled(limiter, NOTHING)
+        assert (await acquire(limiter)).incarnation == 2
+    assert saboteur.struck == [where]
+
+
+async def test_those_in_line_keep_their_order_their_deadlines_and_their_time() -> None:
+    told: list[str] = []
+    async with open_keeping(partial(Fragile, ONE), "limiter", pause=5.0) as limiter:
+        first = await acquire(limiter)
+
+        async def wait(deadline: float) -> None:
+            try:
+                grant = await acquire(limiter, deadline=deadline)
+            except WaitTooLong as error:
+                told.append(f"{trio.current_time():g}: {error}")
+            else:
+                told.append(f"{trio.current_time():g}: granted after {grant.waited:g} s")
+                await limiter.ask(Limiter.cancel(grant, charged=False))
+
+        async with trio.open_nursery() as nursery:
+            for deadline in (math.inf, 10.0, 12.0, 30.0):
+                await trio.sleep(1)
+                nursery.start_soon(wait, deadline)
+            await trio.sleep_until(8.0)
+            await limiter.tell(Fragile.crash())
+            await trio.sleep_until(20.0)
+            await limiter.ask(Limiter.cancel(first, charged=False))
+    assert sorted(told[:2]) == [
+        "13: no capacity within 10 s; the next can come at 13",
+        "13: no capacity within 11 s; the next can come at 13",
+    ]
+    assert told[2:] == ["20: granted after 19 s", "20: granted after 16 s"]
+
+
+async def test_a_window_that_frees_before_a_deadline_that_has_come_by_the_restart_is_for_nobody() -> None:
+    async with open_keeping(partial(Fragile, ONE), "limiter", pause=3.5) as limiter:
+        await report(limiter, await acquire(limiter))
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+
+            async def miss() -> None:
+                with pytest.raises(WaitTooLong, match=r"^no capacity within 62 s; the next can come at 63$"):
+                    await acquire(limiter, deadline=63.0)
+                assert trio.current_time() == 63.0
+
+            nursery.start_soon(miss)
+            await trio.sleep_until(59.5)
+            await limiter.tell(Fragile.crash())
+        await assert_settled(limiter, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "told"),
+    [
+        (70.0, "13: deadline must be > 73.5, the earliest instant with room, got 70.0"),
+        (73.6, "73.5: granted after 69.5 s"),
+    ],
+)
+async def test_after_a_cold_restart_those_in_line_are_weighed_anew(deadline: float, told: str) -> None:
+    heard: list[str] = []
+
+    async def wait(limiter: Ref[Limiter]) -> None:
+        await trio.sleep_until(4.0)
+        try:
+            grant = await acquire(limiter, deadline=deadline)
+        except WaitTooLong as error:
+            heard.append(f"{trio.current_time():g}: {error}")
+        else:
+            heard.append(f"{trio.current_time():g}: granted after {grant.waited:g} s")
+
+    async with open_restarting(partial(Fragile, ONE), "limiter", pause=3.0) as limiter:
+        first = await acquire(limiter)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, limiter)
+            await trio.sleep_until(10.0)
+            await limiter.tell(Fragile.crash())
+            await trio.sleep_until(14.0)
+            await limiter.ask(Limiter.cancel(first, charged=False))
+    assert heard == [told]
+
+
+async def test_no_more_wait_after_a_crash_than_before() -> None:
+    async with (
+        open_keeping(partial(Fragile, ONE, max_waiting=2), "limiter") as limiter,
+        trio.open_nursery() as nursery,
+    ):
+        await acquire(limiter)
+        for _ in range(2):
+            nursery.start_soon(acquire, limiter)
+            await trio.sleep(1)
+        await crash(limiter)
+
+        with pytest.raises(QueueFull):
+            await acquire(limiter)
+        books = (await books_of(limiter)).queue
+        assert (books.waiting, books.oldest_wait, books.refused_queue_full) == (2, 2.0, 1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_request_that_goes_on_crashing_is_taken_out_and_the_others_wait_on() -> None:
+    saboteur = Saboteur()
+    make = partial(FaultyLimiter, ONE, saboteur)
+    async with open_keeping(make, "limiter") as limiter, trio.open_nursery() as nursery:
+        first = await acquire(limiter)
+        granted: list[Grant] = []
+
+        async def wait() -> None:
+            granted.append(await acquire(limiter))
+
+        nursery.start_soon(wait)
+        await trio.sleep(5)
+        saboteur.where, saboteur.left = "misuse", 3
+        with pytest.raises(Quarantined):
+            await limiter.ask(FaultyLimiter.misuse())
+        await limiter.ask(Limiter.cancel(first, charged=False))
+        await trio.sleep(1)
+
+        assert [(grant.incarnation, grant.waited) for grant in granted] == [(4, 5.0)]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "before a report in the ledger",
+        "after a report in the ledger",
+        "before the line moves",
+        "after a report",
+    ],
+)
+async def test_a_report_that_crashes_in_the_middle_counts_once(where: str) -> None:
+    saboteur = Saboteur()
+    async with open_keeping(partial(FaultyLimiter, WIDE, saboteur), "limiter") as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        saboteur.where, saboteur.left = where, 2
+        await report(limiter, grant, input_tokens=50, output_tokens=7)
+
+        await assert_settled(limiter, Usage(1, 50, 7))
+        assert saboteur.struck == [where] * 2
+
+
+@pytest.mark.parametrize("where", ["before a charge", "after a charge", "after a report"])
+async def test_a_charge_for_an_earlier_grant_that_crashes_in_the_middle_counts_once(where: str) -> None:
+    saboteur = Saboteur(where="hand over", left=1)
+    async with open_keeping(partial(FaultyLimiter, WIDE, saboteur), "limiter") as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        await limiter.tell(FaultyLimiter.crash())
+        await trio.sleep(60.5)
+        saboteur.where, saboteur.left = where, 2
+        await report(limiter, grant, input_tokens=50, output_tokens=7)
+
+        await assert_settled(limiter, Usage(1, 50, 7))
+        assert saboteur.struck == ["hand over", where, where]
+        assert (await acquire(limiter)).incarnation == 4
