@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import attrs
 
@@ -57,7 +57,7 @@ class ChildTemplate(Generic[P, ActorT]):
             kwargs: what it is called with by name.
         """
         make: Callable[[], ActorT] = partial(self.factory, *args, **kwargs)
-        return self._spec(child_id, make)
+        return self._spec(child_id, _Once(make) if self.restart == "temporary" else make)
 
     def _spec(self, child_id: str, factory: Callable[..., ActorT]) -> ChildSpec[ActorT]:
         shared: dict[str, Any] = {
@@ -68,10 +68,14 @@ class ChildTemplate(Generic[P, ActorT]):
         return ChildSpec(child_id, factory, **shared)
 
 
-def without_arguments(spec: ChildSpec[Actor]) -> ChildSpec[Actor]:
-    """Return the spec without what its factory was given, for a child that is never made again."""
-    return attrs.evolve(spec, factory=_never_again)
+@attrs.define(eq=False)
+class _Once(Generic[ActorT]):
+    """Makes one actor and lets go of what it was made from."""
 
+    _make: Callable[[], ActorT] | None
 
-def _never_again() -> NoReturn:
-    raise RuntimeError("a temporary child is made once")
+    def __call__(self) -> ActorT:
+        make, self._make = self._make, None
+        if make is None:
+            raise RuntimeError("a temporary child is made once")
+        return make()

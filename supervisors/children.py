@@ -15,7 +15,7 @@ from typing import assert_never
 import attrs
 import trio
 
-from actors.errors import StartFailed
+from actors.errors import NeedsStopped, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.incarnation import Incarnation
@@ -101,11 +101,26 @@ class Children:
     async def start(self, child: Child) -> None:
         """Start a child that was added; return when its first incarnation serves, or has declined to.
 
+        It waits for what it needs: until that has started, or, while that restarts, as a member of its group.
+
         Raises:
             StartFailed: it did not start; the cause is chained.
         """
-        self.launch(child)
+        for need in self.roster.needs_of(child):
+            await need.settled()
+        if not child.is_over and (unmet := self.roster.unmet_need(child.spec)) is not None:
+            child.exit = Exit("crashed", NeedsStopped(unmet, child=child.id))
+            self._retire(child)
+        elif not child.is_over:
+            self._launch_behind_needs(child)
         await self.started(child)
+
+    def _launch_behind_needs(self, child: Child) -> None:
+        waiting = [need for need in self.roster.needs_of(child) if need in self._recoveries]
+        if waiting:
+            self._recoveries.join(child, waiting)
+        else:
+            self.launch(child)
 
     async def started(self, child: Child) -> None:
         """Wait for the first start of a child that was launched.
@@ -264,7 +279,11 @@ class Children:
         A permanent one is started as soon as possible, without a further restart being spent. Whoever asked for the
         stop need not wait for the next incarnation to end, so the slot is left once more.
         """
-        if child.is_playing or child not in self._recoveries:
+        if child.is_playing or child.is_over:
+            return
+        if child not in self._recoveries:  # its first start waits for what it needs
+            child.exit = Exit("stopped")
+            self._retire(child)
             return
         is_wanted = not (self.is_ending or child.is_dismissed)
         if is_wanted and VERDICTS[child.spec.restart]["stopped"] == "again_at_once":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import attrs
 
@@ -17,8 +17,7 @@ from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
-from supervisors.child import Child
-from supervisors.child_template import ChildTemplate, without_arguments
+from supervisors.child_template import ChildTemplate
 from supervisors.events import OnEvent, unobserved
 from supervisors.foreman import Foreman, Manner, is_child
 from supervisors.inside import Inside
@@ -72,6 +71,8 @@ class DynamicSupervisor(Foreman):
         self._max_children = max_children
         self._started = 0
 
+    stops_at_once: ClassVar[bool] = True
+
     async def setup(self) -> None:
         """Begin without children."""
         self._open().is_forgetful = True
@@ -80,22 +81,7 @@ class DynamicSupervisor(Foreman):
         """Return its children and its place in the tree, for a snapshot: at once, at any moment."""
         return attrs.evolve(super().look_inside(), strategy="dynamic")
 
-    async def wind_down(self) -> None:
-        """Stop all children, all at once.
-
-        Raises:
-            RestartsExhausted: they are stopped because a budget is spent.
-        """
-        await self._children.halt_all(at_once=True)
-        await super().wind_down()
-
-    def _unstart(self, ref: Ref[Any]) -> None:
-        """Take back a start whose asker has gone: nobody else knows of the child."""
-        child = self._children.by_id.get(ref.name)
-        if child is not None and is_child(child, ref):
-            self._children.discard(child)
-
-    @op(raises=(StartFailed, TooManyChildren), undo=_unstart)
+    @op(raises=(StartFailed, TooManyChildren), undo=Foreman.take_back)
     def start_child(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deferred[Ref[Any]]:
         """Start a child from `args` and `kwargs`; answered when its `setup` has ended."""
         if self._max_children is not None and len(self._children.by_id) >= self._max_children:
@@ -117,6 +103,7 @@ class DynamicSupervisor(Foreman):
         child = self._children.by_id.get(ref.name)
         if child is None or not is_child(child, ref):
             raise ChildNotFound(f"{ref.name!r} is no child of {self.name!r}", child=ref.name)
+        child.is_unwanted = True
         answer: Deferred[None] = Deferred()
         self.start_soon(self._stop_for, child, answer)
         return answer
@@ -130,24 +117,6 @@ class DynamicSupervisor(Foreman):
     def change_template(self, template: ChildTemplate[..., Any]) -> None:
         """Start children from another template from now on; those there are stay what they are."""
         self._template = _checked(template, self._manner.auto_shutdown)
-
-    async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
-        try:
-            await self._children.start(child)
-        except StartFailed as error:
-            answer.fail(error)
-        else:
-            if child.spec.restart == "temporary":
-                child.spec = without_arguments(child.spec)
-            answer.set(Ref(child.slot))
-
-    async def _stop_for(self, child: Child, answer: Deferred[None]) -> None:
-        child.is_unwanted = True
-        if await self._children.dismiss(child):
-            answer.set(None)
-        else:
-            text = f"child {child.id!r} ignores its grace of {child.grace:g} s and still runs"
-            answer.fail(ChildStillRunning(text, child=child.id))
 
 
 def _checked(template: object, auto_shutdown: AutoShutdown) -> ChildTemplate[..., Any]:

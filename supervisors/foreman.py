@@ -22,11 +22,12 @@ from typing import Any, ClassVar, Literal, get_args
 import attrs
 import trio
 
-from actors.errors import RestartsExhausted
+from actors.errors import ChildStillRunning, RestartsExhausted, StartFailed
 from actors.kernel.actor import Actor
 from actors.kernel.fates import current_books
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
+from actors.kernel.reply import Deferred
 from actors.kernel.slot import Exit
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child, ChildCounts, ChildStatus
@@ -103,6 +104,9 @@ class Foreman(Actor):
 
     kind: ClassVar[Literal["supervisor"]] = "supervisor"
 
+    stops_at_once: ClassVar[bool] = False
+    """Whether its children are stopped in parallel at the end, and not one after the other in reverse start order."""
+
     _children: Children
 
     def __init__(self, manner: Manner) -> None:
@@ -126,12 +130,12 @@ class Foreman(Actor):
         return self._children
 
     async def wind_down(self) -> None:
-        """Stop all children in reverse order.
+        """Stop all children.
 
         Raises:
             RestartsExhausted: they are stopped because a budget is spent.
         """
-        await self._children.halt_all()
+        await self._children.halt_all(at_once=self.stops_at_once)
         if self._fatal is not None:
             raise self._fatal
 
@@ -151,6 +155,29 @@ class Foreman(Actor):
     def on_auto_shutdown(self) -> None:
         """End normally, after the current message or the start that is under way."""
         self.finish(grace=math.inf)
+
+    # starts and stops that somebody waits for
+
+    async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
+        try:
+            await self._children.start(child)
+        except StartFailed as error:
+            answer.fail(error)
+        else:
+            answer.set(Ref(child.slot))
+
+    async def _stop_for(self, child: Child, answer: Deferred[None]) -> None:
+        if await self._children.dismiss(child):
+            answer.set(None)
+        else:
+            text = f"child {child.id!r} ignores its grace of {child.grace:g} s and still runs"
+            answer.fail(ChildStillRunning(text, child=child.id))
+
+    def take_back(self, ref: Ref[Any]) -> None:
+        """Undo a start whose asker has gone: nobody else knows of the child."""
+        child = self._children.by_id.get(ref.name)
+        if child is not None and is_child(child, ref):
+            self._children.discard(child)
 
     # what others see and ask of it
 

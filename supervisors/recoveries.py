@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 
 import attrs
@@ -34,6 +35,13 @@ class Recoveries:
             child.is_recalled = child.is_playing
             recovery.take_in(child, due)
             self._of[child] = recovery
+        recovery.revise()
+
+    def join(self, child: Child, needs: Iterable[Child]) -> None:
+        """Have a child started behind those it needs, which are waiting to be started themselves."""
+        recovery = self._joint(tuple(needs))
+        recovery.take_in(child, -math.inf)
+        self._of[child] = recovery
         recovery.revise()
 
     def hasten(self, child: Child) -> None:

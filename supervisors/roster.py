@@ -106,6 +106,21 @@ class Roster:
         together = self._dependencies.dependents(child.id)
         return [each for each in self.by_id.values() if each.id in together]
 
+    def needs_of(self, child: Child) -> list[Child]:
+        """Return those that the child needs, as far as they are here."""
+        return [self.by_id[each] for each in child.spec.needs if each in self.by_id]
+
+    def unmet_need(self, spec: ChildSpec[Actor]) -> str | None:
+        """Say which need is down, or None when none is; one that has finished or declined is not missed."""
+        for each in spec.needs:
+            needed = self.by_id.get(each)
+            if needed is None:
+                return f"child {spec.id!r} needs {each!r}, and there is no such child"
+            is_down = needed.is_over and needed.exit.reason not in {"normal", "declined"}
+            if is_down or needed.is_dismissed:
+                return f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
+        return None
+
     def restart_group(self, child: Child) -> list[Child]:
         """Return whoever is restarted with the child, itself included, in start order.
 

@@ -30,7 +30,7 @@ from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.dependencies import Strategy
 from supervisors.events import OnEvent, unobserved
-from supervisors.foreman import Foreman, Manner, is_child
+from supervisors.foreman import Foreman, Manner
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
 from supervisors.owner import AutoShutdown
 from supervisors.roster import order_of
@@ -105,13 +105,10 @@ class Supervisor(Foreman):
 
     # what others ask: `Tree` has the same as plain methods, and says more of each
 
-    def _unstart(self, ref: Ref[Any]) -> None:
-        """Take back a start whose asker has gone: nobody else knows of the child."""
-        child = self._children.by_id.get(ref.name)
-        if child is not None and is_child(child, ref):
-            self._children.discard(child)
-
-    @op(raises=(ChildExists, NameTaken, NeedsStopped, StartFailed, TypeError, ValueError), undo=_unstart)
+    @op(
+        raises=(ChildExists, NameTaken, NeedsStopped, StartFailed, TypeError, ValueError),
+        undo=Foreman.take_back,
+    )
     def start_child(self, spec: ChildSpec[Actor]) -> Deferred[Ref[Any]]:
         """Start one more child; answered when its `setup` has ended. A start nobody waits for any more is undone."""
         (spec,) = _checked((spec,), self._manner.auto_shutdown)
@@ -189,35 +186,9 @@ class Supervisor(Foreman):
         return child
 
     def _check_needs(self, spec: ChildSpec[Actor]) -> None:
-        """Refuse a start whose needs are down; one that has finished or declined is not missed."""
-        for each in spec.needs:
-            needed = self._children.by_id.get(each)
-            if needed is not None and not _is_met(needed):
-                text = f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
-                raise NeedsStopped(text, child=spec.id)
-
-    # what takes time
-
-    async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
-        try:
-            await self._children.start(child)
-        except StartFailed as error:
-            answer.fail(error)
-        else:
-            answer.set(Ref(child.slot))
-
-    async def _stop_for(self, child: Child, answer: Deferred[None]) -> None:
-        if await self._children.dismiss(child):
-            answer.set(None)
-        else:
-            text = f"child {child.id!r} ignores its grace of {child.grace:g} s and still runs"
-            answer.fail(ChildStillRunning(text, child=child.id))
-
-
-def _is_met(needed: Child) -> bool:
-    """Say whether a child that another needs is there, or has finished or declined of its own accord."""
-    is_down = needed.is_over and needed.exit.reason not in {"normal", "declined"}
-    return not (is_down or needed.is_dismissed)
+        """Refuse a start whose needs are down."""
+        if (unmet := self._children.roster.unmet_need(spec)) is not None:
+            raise NeedsStopped(unmet, child=spec.id)
 
 
 def _checked(children: object, auto_shutdown: AutoShutdown) -> tuple[ChildSpec[Actor], ...]:

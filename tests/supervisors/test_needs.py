@@ -8,7 +8,8 @@ from players import HalfDice, Player, Script
 
 from actors.errors import NeedsStopped, StartFailed, StillNeeded
 from actors.kernel import Actor, Ref
-from supervisors import Backoff, ChildSpec, Strategy, Tree, open_supervisor
+from actors.kernel.ref import slot_of
+from supervisors import Backoff, ChildSpec, Strategy, Supervisor, Tree, open_supervisor
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -188,18 +189,64 @@ async def test_needs_that_cannot_be_met_are_refused_when_the_tree_is_opened_and_
         assert await states(tree) == {"c": "running"}
 
 
-async def test_a_need_that_is_lost_and_comes_back_stands_before_those_that_need_it() -> None:
-    """It is lost when its first start fails after another that needs it was taken in."""
-    script = Script()
-    doomed = ChildSpec("a", LateFailure)
+async def test_a_child_waits_for_the_first_start_of_what_it_needs() -> None:
+    script, slow = Script(), Script(setups=[2.0])
+    slow.log = script.log
+    async with open_supervisor() as tree, trio.open_nursery() as nursery:
+        nursery.start_soon(tree.start_child, ChildSpec("a", slow.player))
+        await trio.sleep(0.5)
+        await tree.start_child(ChildSpec("b", script.player, needs=("a",)))
+        assert trio.current_time() == 2.0
+        assert script.log == [("a setup", 0.0), ("b setup", 2.0)]
+
+
+async def test_a_child_does_not_start_when_the_first_start_of_what_it_needs_fails() -> None:
     async with open_supervisor() as tree:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(fail_to_start, tree, doomed)
+            nursery.start_soon(fail_to_start, tree, ChildSpec("a", LateFailure))
             await trio.sleep(0.5)
-            await tree.start_child(ChildSpec("b", script.player, needs=("a",)))
-        assert list(await states(tree)) == ["b"]
-        await tree.start_child(ChildSpec("c", script.player, needs=("b",)))
-        await tree.start_child(ChildSpec("a", script.player))
+            with pytest.raises(StartFailed) as caught:
+                await tree.start_child(ChildSpec("b", Player, needs=("a",)))
+        cause = caught.value.__cause__
+        assert isinstance(cause, NeedsStopped)
+        assert str(cause) == "child 'b' needs 'a', and there is no such child"
+        assert await states(tree) == {}
+
+
+async def test_a_child_that_waits_for_what_it_needs_can_be_stopped() -> None:
+    async with open_supervisor() as tree, trio.open_nursery() as nursery:
+        nursery.start_soon(tree.start_child, ChildSpec("a", Script(setups=[2.0]).player))
+        await trio.sleep(0.5)
+        nursery.start_soon(fail_to_start, tree, ChildSpec("b", Player, needs=("a",)))
+        await trio.sleep(0.5)
+        await tree.stop_child("b")
+        assert trio.current_time() == 1.0
+        assert await states(tree) == {"a": "starting"}
+
+
+async def test_a_child_started_by_hand_waits_for_what_it_needs_to_come_back() -> None:
+    script = Script()
+    specs = [ChildSpec("a", script.player, backoff=Backoff(initial=4.0)), ChildSpec("b", script.player)]
+    async with open_supervisor(children=specs, rng=HalfDice()) as tree:
+        await crash(await tree.child("a"))
+        await tree.start_child(ChildSpec("late", script.player, needs=("a", "b")))
+        assert trio.current_time() == 2.0
+        assert script.log[-2:] == [("a setup", 2.0), ("late setup", 2.0)]
+
+
+async def test_a_spec_that_lost_its_need_is_no_hindrance_and_gets_it_back_in_front() -> None:
+    """What it needs is lost when the asker of its start leaves in the instant of the answer."""
+    async with open_supervisor() as tree:
+        a = await tree.start_child(ChildSpec("a", Player))
+        await tree.start_child(ChildSpec("b", Player, needs=("a",)))
+        supervisor = slot_of(tree.ref).actor
+        assert isinstance(supervisor, Supervisor)
+        supervisor.take_back(a)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await states(tree) == {"b": "stopped"}
+        await tree.start_child(ChildSpec("c", Player))
+        await tree.start_child(ChildSpec("a", Player))
+        await tree.restart_child("b")
         assert list(await states(tree)) == ["a", "b", "c"]
 
 
