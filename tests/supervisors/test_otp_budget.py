@@ -54,6 +54,7 @@ async def test_a_window_that_would_have_been_emptied_by_whole_seconds_is_still_f
             await trio.sleep(0.9)
             await crash(player)
             await trio.sleep(0.99)
+            assert await incarnations(tree) == {"p": 2}
             await crash(player)
             await trio.sleep_forever()
     assert trio.current_time() == pytest.approx(1.89)
@@ -85,11 +86,13 @@ async def test_a_childs_own_budget_ends_the_tree_while_its_supervisors_has_room(
 
 
 async def test_stops_that_permanent_children_are_asked_for_spend_the_budget_too() -> None:
+    script = Script()
     with pytest.raises(RestartsExhausted):
-        async with open_supervisor(children=[ChildSpec("p", Player)], intensity=Intensity(1)) as tree:
+        async with open_supervisor(children=[ChildSpec("p", script.player)], intensity=Intensity(1)) as tree:
             for _ in range(2):
                 await stop(await tree.child("p"))
             await trio.sleep_forever()
+    assert [what for what, _ in script.log] == ["p setup", "p teardown"] * 2
 
 
 async def test_stops_and_starts_by_hand_cost_nothing() -> None:
