@@ -116,8 +116,8 @@ class Roster:
             needed = self.by_id.get(each)
             if needed is None:
                 return f"child {spec.id!r} needs {each!r}, and there is no such child"
-            is_down = needed.is_over and needed.exit.reason not in {"normal", "declined"}
-            if is_down or needed.is_dismissed:
+            went_down = needed.exit.reason not in {"normal", "declined"}
+            if went_down if needed.is_over else needed.is_dismissed:
                 return f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
         return None
 

@@ -93,7 +93,8 @@ def a_mailbox_that_is_turned_over_at_a_restart(monkeypatch: pytest.MonkeyPatch) 
 
 
 def stops_in_the_order_of_the_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def forwards(self: Children) -> None:
+    async def forwards(self: Children, *, at_once: bool) -> None:
+        assert not at_once
         self.is_ending = True
         for child in tuple(self.by_id.values()):
             await self.halt(child)
