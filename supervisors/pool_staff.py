@@ -49,7 +49,7 @@ class Staff:
         except StartFailed:
             await self.see_off(workers)
             raise
-        return workers
+        return [self.children.by_id[worker.id] for worker in workers]  # one may have been replaced meanwhile
 
     async def _started(self, worker: Child) -> None:
         await self.children.started(worker)

@@ -15,7 +15,7 @@ from clerks import Book, Clerk, Counter, Event, customer_of
 from players import HalfDice
 
 from actors.errors import ActorStopped, Interrupted, NotNow, RestartsExhausted, StartFailed
-from actors.kernel import Actor, Ref, op
+from actors.kernel import Actor, Ref, op, open_actor
 from supervisors import (
     Backoff,
     ChildGivenUp,
@@ -337,6 +337,30 @@ async def test_a_pool_is_a_child_like_any_other() -> None:
     starts = [(event.supervisor, event.child) for event in events if isinstance(event, ChildStarted)]
     assert starts.count(("supervisor", "clerks")) == 2
     assert starts.count(("supervisor/clerks", "worker-1")) == 2
+
+
+async def test_a_pool_without_workers_yet_turns_messages_away() -> None:
+    pools: list[PoolHandle[Clerk]] = []
+    is_known = trio.Event()
+
+    class Early(Clerk):
+        """Asks its own pool for help before that serves."""
+
+        async def setup(self) -> None:
+            await is_known.wait()
+            with pytest.raises(ActorStopped):
+                await pools[0].ref.ask(Clerk.who())
+
+    class Owner(Actor):
+        async def setup(self) -> None:
+            async with open_supervisor() as tree, trio.open_nursery() as nursery:
+                nursery.start_soon(tree.start_child, ChildSpec("early", partial(Pool, Early, 2)))
+                await trio.sleep(0.5)
+                pools.append(PoolHandle(await tree.child("early")))
+                is_known.set()
+
+    async with open_actor(Owner):
+        assert len(pools) == 1
 
 
 async def test_the_workers_are_in_the_snapshot_of_the_tree() -> None:

@@ -12,7 +12,7 @@ from clerks import Book, Clerk, Counter, Event, customer_of
 from players import HalfDice
 
 from actors.errors import Interrupted, NotNow, StartFailed
-from actors.kernel import Ref
+from actors.kernel import Fate, Ref, open_books
 from supervisors import Backoff, ChildOverdue, ChildStopped
 from supervisors.pool_events import PoolResized, WorkerReplaced
 from supervisors.pool_handle import PoolHandle, open_pool
@@ -130,6 +130,17 @@ async def test_what_a_surplus_worker_cannot_handle_within_its_grace_moves_in_ord
     assert {who for who, _ in book.served} == {"worker-1"}
     mine, moved = [0, 2, 4, 6, 8], [1, 3, 5, 7, 9]
     assert [number for _, number in book.served] in (mine + moved, moved + mine)
+
+
+async def test_a_worker_that_is_given_what_moves_is_watched_over_it() -> None:
+    async with open_pool(Clerk, 2, grace=2.0, stuck_after=5.0) as pool, trio.open_nursery() as nursery:
+        counter = Counter(pool, nursery)
+        (_, last) = _refs(pool)
+        counter.ask("cut", Clerk.work(10.0), last)
+        await trio.sleep(0.0)
+        counter.ask("moves", Clerk.work(60.0), last)
+        await pool.resize(1)
+    assert counter.outcomes == {"cut": ("Interrupted", 2.0), "moves": ("Interrupted", 7.0)}
 
 
 async def test_by_key_each_message_that_moves_goes_to_the_owner_of_its_key() -> None:
@@ -294,6 +305,43 @@ async def test_a_worker_that_is_stuck_while_its_pool_grows_keeps_its_place() -> 
         assert names(pool) == workers(3)
         assert sorted([await pool.ref.ask(Clerk.who()) for _ in range(3)]) == workers(3)
     assert counter.outcomes == {"shielded": ("Interrupted", 8.0)}
+
+
+async def test_a_new_worker_that_is_replaced_before_the_others_serve_has_its_place_all_the_same() -> None:
+    setups = [0.0, 0.0, 20.0]
+
+    class Eager(Clerk):
+        """Gives itself work before anybody else does."""
+
+        async def setup(self) -> None:
+            is_second = len(setups) == 2
+            await trio.sleep(setups.pop(0) if setups else 0.0)
+            if is_second:
+                await self.ref.tell(Clerk.shield(60.0))
+
+    async with open_pool(Eager, 1, stuck_after=5.0) as pool:
+        await pool.resize(3)
+        assert trio.current_time() == 20.0
+        assert pool.statistics().left_behind == 1
+        assert sorted([await pool.ref.ask(Clerk.who()) for _ in range(3)]) == workers(3)
+
+
+async def test_what_the_workers_of_a_pool_that_does_not_start_gave_themselves_is_turned_away() -> None:
+    setups: list[Exception | None] = [None, OSError("no room")]
+
+    class Eager(Clerk):
+        async def setup(self) -> None:
+            if (error := setups.pop(0)) is not None:
+                await trio.sleep(1.0)
+                raise error
+            await self.ref.tell(Clerk.work(100.0))
+            await self.ref.tell(Clerk.who())
+
+    with open_books() as books, pytest.raises(StartFailed):
+        async with open_pool(Eager, 2, grace=3.0):
+            pytest.fail("the block was entered")
+    assert trio.current_time() == 4.0
+    assert [letter.fate for letter in books.dead_letters] == [Fate.INTERRUPTED, Fate.UNDELIVERED]
 
 
 async def test_a_stuck_worker_that_is_seen_off_before_it_is_replaced_is_not_replaced() -> None:

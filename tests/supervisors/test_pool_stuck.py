@@ -397,3 +397,16 @@ async def test_a_pool_in_a_tree_replaces_its_workers_as_well_and_hears_only_of_i
         assert trio.current_time() == 3.0
         assert await inner.ref.ask(Clerk.who()) == "worker-1"
     assert of_pool(events) == []
+
+
+async def test_a_start_below_another_supervisor_is_none_of_the_pools_own() -> None:
+    events: list[Event] = []
+    async with (
+        open_pool(Clerk, 1, stuck_after=5.0, on_event=events.append) as pool,
+        trio.open_nursery() as nursery,
+    ):
+        Counter(pool, nursery).ask("shielded", Clerk.shield(20.0))
+        await trio.sleep(5.5)
+        inside(pool)._heard(ChildStarted("pool/worker-1", "worker-1", 1, "new", 5.5))
+        await trio.sleep(2.0)
+    assert [event.at for event in events if isinstance(event, WorkerReplaced)] == [6.0]
