@@ -22,6 +22,10 @@ class Owner(Actor):
         return "disposed"
 
     @op
+    async def nap(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+    @op
     def hello(self) -> str:
         return "hello"
 
@@ -65,10 +69,11 @@ async def test_an_op_that_asks_the_actor_that_stops_it_is_refused_at_once(
 async def test_an_ask_that_lay_in_the_mailbox_already_is_turned_away() -> None:
     async with open_actor(Owner) as owner, open_actor(lambda: Asker(owner)) as asker:
         async with trio.open_nursery() as nursery:
-            # both stand in the owner's mailbox at one instant: the stop first, then the ask
-            nursery.start_soon(dispose_after, owner, asker, 1.0)
+            # both stand in the mailbox of an owner that is busy: the stop first, then the ask
+            await owner.tell(Owner.nap(1.0))
+            nursery.start_soon(dispose_after, owner, asker, 0.25)
             with pytest.raises(AskCycle):
-                await asker.ask(Asker.ask_after(1.0))
+                await asker.ask(Asker.ask_after(0.5))
         assert trio.current_time() == 1.0
 
 
