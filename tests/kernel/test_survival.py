@@ -140,6 +140,27 @@ async def test_one_of_an_op_that_is_not_idempotent_is_not(message: Message[Worke
     assert diary.log == [(1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("message", [Worker.once_later(1), Worker.once_slow(1)])
+async def test_one_that_is_cut_short_by_the_crash_of_another_is_told_of_that_crash(
+    message: Message[Worker, int],
+) -> None:
+    class Bursting(Worker):
+        async def setup(self) -> None:
+            if self.incarnation == 1:
+                self.start_soon(self._burst)
+
+        async def _burst(self) -> None:
+            await trio.sleep(1)
+            raise OSError
+
+    async with open_restarted(lambda: Bursting(Diary())) as run:
+        with pytest.raises(Interrupted) as caught:
+            await run.ref.ask(message)
+        await trio.sleep(1)
+    assert caught.value.__cause__ is run.exits[0].error
+    assert isinstance(run.exits[0].error, OSError)
+
+
 async def test_what_had_begun_goes_back_in_order_of_arrival_ahead_of_what_is_queued() -> None:
     diary = Diary(crashes_left={6: 1})
     answers: list[int] = []
