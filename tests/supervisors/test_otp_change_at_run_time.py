@@ -37,6 +37,7 @@ async def test_children_that_a_change_does_not_name_are_left_alone_and_stand_beh
         two: Ref[Player] = await tree.child("two")
         await tree.change_specs([spec("one", grace=1.0), spec("three")])
         assert await states(tree) == {"one": "running", "three": "stopped", "two": "running"}
+        assert list(await states(tree)) == ["one", "three", "two"]
         assert await two.ask(Player.add(1)) == [1]
 
 
@@ -155,13 +156,16 @@ async def test_a_new_order_is_the_order_of_the_next_group_restart_and_of_the_end
     assert [what for what, _ in script.log] == ["a teardown", "b teardown", "c teardown"]
 
 
-async def test_a_child_that_became_significant_ends_all_and_one_that_is_so_no_more_does_not() -> None:
+@pytest.mark.parametrize("mode", ["any", "all"])
+async def test_a_child_that_became_significant_ends_all_and_one_that_is_so_no_more_does_not(
+    mode: Any,
+) -> None:
     plain = spec("p", restart="transient")
     for before, after, is_over in (
         (plain, attrs.evolve(plain, significant=True), True),
         (attrs.evolve(plain, significant=True), plain, False),
     ):
-        async with open_supervisor(auto_shutdown="any", children=[before]) as tree:
+        async with open_supervisor(auto_shutdown=mode, children=[before]) as tree:
             await tree.change_specs([after])
             await settle()
             assert not tree.ref.is_ended

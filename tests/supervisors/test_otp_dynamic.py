@@ -101,10 +101,12 @@ async def test_a_permanent_child_that_was_stopped_is_forgotten_for_nobody_could_
 
 async def test_stopping_a_child_of_somebody_else_is_refused_and_leaves_it_alone() -> None:
     async with open_dynamic_supervisor(template()) as ours, open_dynamic_supervisor(template()) as theirs:
-        stranger = await theirs.start_child()
+        own, stranger = await ours.start_child(), await theirs.start_child()
+        assert own.name == stranger.name
         with pytest.raises(ChildNotFound):
             await ours.stop_child(stranger)
-        assert await stranger.ask(Player.add(1)) == [1]
+        for child in (own, stranger):
+            assert await child.ask(Player.add(1)) == [1]
 
 
 async def test_a_child_that_has_ended_is_no_child_any_more() -> None:
