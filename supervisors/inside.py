@@ -70,6 +70,8 @@ class Supervising(Protocol):
 def inside_of(slot: Slot) -> Inside | None:
     """Return what the actor in `slot` keeps, or None where none plays that keeps any."""
     actor = slot.actor
+    if not hasattr(actor, "look_inside"):
+        return None  # most actors: to hold one against the whole protocol takes as long as all else of a snapshot
     return actor.look_inside() if isinstance(actor, Supervising) else None
 
 

@@ -194,18 +194,20 @@ def _look_at(view: ChildView, inside: Inside | None, above: str, level: int, now
         depth=mailbox.depth,
         capacity=mailbox.capacity,
         waiting=mailbox.waiting,
-        running=tuple(OpSnapshot(op.op, now - op.since, op.waits_for) for op in _at_work(slot)),
+        running=tuple(
+            OpSnapshot(op.op, now - op.since, op.waits_for) for op in (*_phase(slot), *statistics.running)
+        ),
         parked=statistics.parked,
         messages=statistics.messages,
     )
 
 
-def _at_work(slot: Slot) -> tuple[RunningOp, ...]:
-    """Return what the actor does, also while it starts or winds down."""
-    activities = () if slot.performer is None else slot.performer.activities()
+def _phase(slot: Slot) -> tuple[RunningOp, ...]:
+    """Return the `setup` or `wind_down` that the actor is at, which is no op but holds the mailbox like one."""
     holder = slot.mailbox.holder
-    phase = () if holder is None or holder in activities else (holder,)
-    return tuple(RunningOp.of(activity) for activity in (*phase, *activities))
+    if holder is None or (slot.performer is not None and holder in slot.performer.activities()):
+        return ()
+    return (RunningOp.of(holder),)
 
 
 def _row(actor: ActorSnapshot) -> Row:
