@@ -112,6 +112,7 @@ def test_wide_and_combining_characters_do_not_push_the_columns() -> None:
     )
     lines = draw_tree(rows, COLUMNS[:1], title="actor", width=30).splitlines()
     assert [text_width(line[: line.index("running")]) for line in lines[1:]] == [23, 23, 23, 23]
+    assert [line.index("running") for line in lines[1:]] == [23, 21, 24, 15]  # in characters
     assert lines[-1] == "└─ 読者読者読者読者…   running"
 
 
@@ -156,14 +157,23 @@ def trees(draw: st.DrawFn) -> list[Row]:
 
 
 @given(trees(), st.integers(40, 120))
-def test_every_branch_leads_up_to_a_row_it_belongs_to(rows: list[Row], width: int) -> None:
-    """Read from the drawing alone, each line's branch is met by a branch, or a label, right above it."""
+def test_every_branch_leads_up_to_a_row_it_belongs_to_and_none_leads_nowhere(
+    rows: list[Row], width: int
+) -> None:
+    """Read from the drawing alone, each line's branch is met by a branch, or a label, right above it, and goes on."""
     lines = draw_tree(rows, COLUMNS, title="actor", width=width).splitlines()[1:]
-    for above, line in pairwise(lines):
-        for column, char in enumerate(line[: len(line) - len(line.lstrip(" │├└─"))]):
+    for above, line in pairwise((*lines, "")):
+        here, there = rail_of(line), rail_of(above)
+        for column, char in enumerate(here):
             if char in "│├└":
                 assert column < len(above)
                 assert above[column] in "│├" or above[:column].strip("│├└─ ") == ""
+        goes_on = [column for column, char in enumerate(there) if char in "│├"]
+        assert [column for column in goes_on if here[column : column + 1] not in {"│", "├", "└"}] == []
+
+
+def rail_of(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" │├└─"))]
 
 
 @given(trees(), st.integers(40, 120))
