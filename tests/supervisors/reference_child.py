@@ -13,7 +13,7 @@ Restart = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown = Literal["never", "any", "all"]
 Cue = Literal["starts", "fails", "declines"]
-State = Literal["running", "restarting", "stopped"]
+State = Literal["starting", "running", "restarting", "stopped"]
 Budget = tuple[int, float]
 """How many restarts any window of how many seconds may hold; a restart that is exactly that old has left it."""
 
@@ -57,13 +57,16 @@ class Account:
 class Child:
     """A child, from one start by hand to the next; its ref is good as long.
 
-    It is missed if it was stopped, or failed to start, although others may need it; not if it chose to end or declined.
+    One on trial leaves nothing behind if it never starts. One that was stopped or failed to start is missed by those
+    that need it; one that chose to end or declined is not. `answer` is what whoever started it by hand is told.
     """
 
     spec: Spec
     state: State = "stopped"
     incarnation: int = 0
+    is_on_trial: bool = False
     is_missed: bool = False
+    answer: str | None = None
     up_since: float | None = None
     failures_in_a_row: int = 0
     mail: list[int] = attrs.field(factory=list[int])

@@ -2,7 +2,7 @@
 
 It is the rule book and not the game: it knows children by id, instants and lists, imports nothing of what it judges,
 and nothing in it is quick. Nothing takes time in it but the delay before a restart, so whenever one looks every child
-is running, restarting or stopped.
+is running, restarting or stopped; or starting, if it was started by hand while what it needs restarts.
 
     a child ends by itself     restarted, kept or forgotten, as its restart type says        `crash`, `finish`, ...
     a restart                  is paid out of two windows, takes others along, and waits      `_pays`, `_recover`
@@ -14,7 +14,8 @@ The dice always show one half, so a delay is half its bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Container, Iterable, Mapping
 
 from reference_child import (
     DELAYS,
@@ -182,11 +183,7 @@ class Model:
     def _recover(self, failed: Child, due: float) -> None:
         """Halt whoever is restarted with it, in reverse order, and let all of them wait; the stopped begin anew."""
         together = self.restart_set(failed)
-        recovery = Recovery()
-        for other in tuple(self.recoveries):
-            if together.intersection(other):
-                recovery.update(other)
-                self.recoveries.remove(other)
+        recovery = self._joined(together)
         failed.state = "restarting"
         for child in reversed(tuple(self.children.values())):
             if child.id in together:
@@ -194,9 +191,19 @@ class Model:
                     self.children[child.id] = Child(child.spec)
                 self._halt(child)
         for each in together.intersection(self.children):
-            self.children[each].state = "restarting"
             recovery[each] = max(due, recovery.get(each, due))
+            if self.children[each].state != "starting":
+                self.children[each].state = "restarting"
+
+    def _joined(self, ids: Container[str]) -> Recovery:
+        """Return one recovery for all of these, made of those in which any of them waits."""
+        recovery = Recovery()
+        for other in tuple(self.recoveries):
+            if any(each in ids for each in other):
+                recovery.update(other)
+                self.recoveries.remove(other)
         self.recoveries.append(recovery)
+        return recovery
 
     def _next(self, recovery: Recovery) -> tuple[float, str]:
         """Return when who is started next: who is due first, of those that wait for none of the others."""
@@ -209,7 +216,10 @@ class Model:
     def _resume(self, recovery: Recovery) -> None:
         """Start the next who waits. If that fails it waits again, and those that wait for it do."""
         child = self.children[self._next(recovery)[1]]
-        if self._starts(child):
+        if child.state == "starting":
+            self._leaves(recovery, child)
+            self._starts_first(child)
+        elif self._starts(child):
             self._leaves(recovery, child)
         elif self._pays(child, "OSError"):
             child.state = "restarting"
@@ -233,8 +243,8 @@ class Model:
 
     # by hand
 
-    def start_child(self, spec: Spec) -> None:
-        """Take one more child in; one that fails leaves nothing behind."""
+    def start_child(self, spec: Spec) -> Child:
+        """Take one more child in."""
         if spec.significant and self.auto_shutdown == "never":
             raise Refused("ValueError")
         if spec.id in self.children:
@@ -244,10 +254,7 @@ class Model:
             if need not in self.children or self.children[need].spec.restart == "temporary":
                 raise Refused("ValueError")
         self._check_needs(spec)
-        self.children[spec.id] = Child(spec)
-        if not self._starts(self.children[spec.id]):
-            del self.children[spec.id]
-            raise Refused("StartFailed")
+        return self._starts_by_hand(Child(spec, is_on_trial=True))
 
     def stop_child(self, child_id: str) -> None:
         """Stop a child, and those that need it first."""
@@ -258,14 +265,21 @@ class Model:
                 self._halt(child)
                 self._drop(child)
 
-    def restart_child(self, child_id: str) -> None:
-        """Start a stopped child anew; one that fails stays stopped."""
+    def restart_child(self, child_id: str) -> Child:
+        """Start a stopped child anew."""
         spec = self._find_stopped(child_id).spec
         self._check_needs(spec)
-        child = self.children[child_id] = Child(spec)
-        if not self._starts(child):
-            child.is_missed = True
-            raise Refused("StartFailed")
+        return self._starts_by_hand(Child(spec))
+
+    def _starts_by_hand(self, child: Child) -> Child:
+        """Start a child now, or behind those that it needs and that wait themselves."""
+        self.children[child.id] = child
+        if any(need in recovery for recovery in self.recoveries for need in child.spec.needs):
+            child.state = "starting"
+            self._joined(child.spec.needs)[child.id] = -math.inf
+        else:
+            self._starts_first(child)
+        return child
 
     def delete_child(self, child_id: str) -> None:
         """Drop the spec of a stopped child that nobody needs."""
@@ -318,6 +332,18 @@ class Model:
             self._tell(child, "crashed", "OSError")
         return cue != "fails"
 
+    def _starts_first(self, child: Child) -> None:
+        """Start a child for whoever asked for it; a failure costs nothing and is the answer."""
+        if self._starts(child):
+            child.answer = "done"
+        else:
+            self._gives_up(child)
+
+    def _gives_up(self, child: Child) -> None:
+        child.state, child.is_missed, child.answer = "stopped", True, "StartFailed"
+        if child.is_on_trial or child.spec.restart == "temporary":
+            del self.children[child.id]
+
     def _reads(self, child: Child) -> None:
         self.heard += [(child.id, number, self.now) for number in child.mail]
         child.mail.clear()
@@ -332,10 +358,13 @@ class Model:
 
     def _drop(self, child: Child) -> None:
         """Let a child wait no longer if it waits: it is stopped."""
-        if child.state == "restarting":
+        if child.state in {"restarting", "starting"}:
             self._tell(child, "stopped", "stopped")
             self._leaves(self._recovery_of(child), child)
-            self._keep_or_forget(child)
+            if child.state == "starting":
+                self._gives_up(child)
+            else:
+                self._keep_or_forget(child)
 
     def _recovery_of(self, child: Child) -> Recovery:
         return next(recovery for recovery in self.recoveries if child.id in recovery)

@@ -38,7 +38,7 @@ LOOK = settings(
 
 SEARCH = settings(
     LOOK,
-    max_examples=2000,
+    max_examples=1000,
     database=None,
     derandomize=True,
     report_multiple_bugs=False,
@@ -225,6 +225,10 @@ def stopped_members_that_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Roster, "restart_group", living)
 
 
+def a_start_by_hand_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Children, "_launch_behind_needs", Children.launch)
+
+
 def a_first_delay_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     bound = Backoff.bound
     monkeypatch.setattr(Backoff, "bound", lambda self, failures: bound(self, failures + 1))
@@ -249,6 +253,7 @@ PLANTS: list[Plant] = [
     a_stopped_member_that_ends_its_groups_recovery,
     a_group_whose_mail_is_lost,
     stopped_members_that_are_left_out,
+    a_start_by_hand_that_does_not_wait,
     a_first_delay_that_is_too_long,
 ]
 
