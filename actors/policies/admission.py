@@ -135,6 +135,7 @@ class AdmissionQueue:
             NeverFits: more than a limit; it would hold up the line for ever.
             QueueFull: more rejoin than `max_waiting`.
         """
+        self.ledger.expire(now)
         self._refuse_what_never_fits(usage)
         if deadline <= now:
             return self._time_out_one(Waiting(self._next_ticket(), usage, since, deadline), now)
@@ -221,8 +222,8 @@ class AdmissionQueue:
         )
 
     def _refuse_the_impossible(self, usage: Usage, now: float, deadline: float) -> None:
-        self._refuse_what_never_fits(usage)
         possible_at = self.ledger.earliest_if_refunded(usage, now)
+        self._refuse_what_never_fits(usage)
         if deadline <= possible_at:
             self._fates["wait_too_long"] += 1
             raise WaitTooLong(

@@ -483,3 +483,106 @@ def test_the_length_of_the_line_is_a_whole_number(max_waiting: Any) -> None:
 def test_the_length_of_the_line_is_not_negative() -> None:
     with pytest.raises(ValueError, match=r"^max_waiting must be >= 0, got -1$"):
         make_queue(max_waiting=-1)
+
+
+# ── over a restart ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def successor(queue: AdmissionQueue, max_waiting: int = 1_000) -> AdmissionQueue:
+    """Another queue over the same ledger."""
+    return AdmissionQueue(queue.ledger, max_waiting)
+
+
+def test_those_who_stood_in_line_stand_in_it_again_since_they_came() -> None:
+    queue = make_queue()
+    spend(queue, 0.0)
+    again = successor(queue)
+
+    assert again.rejoin(ONE, now=9.0, deadline=math.inf, since=1.0) == Queued(Ticket(1), position=1)
+    assert again.rejoin(ONE, now=9.0, deadline=math.inf, since=2.0) == Queued(Ticket(2), position=2)
+    assert again.statistics(now=9.0).oldest_wait == 8.0
+    assert again.advance(now=60.0) == (Granted(Ticket(1), ReservationId(2), ONE, waited=59.0),)
+
+
+def test_who_stood_in_line_is_granted_at_once_what_came_free_meanwhile() -> None:
+    queue = make_queue()
+    spend(queue, 0.0)
+    again = successor(queue)
+
+    granted = again.rejoin(ONE, now=61.0, deadline=70.0, since=1.0)
+
+    assert granted == Granted(Ticket(1), ReservationId(2), ONE, waited=60.0)
+    assert again.rejoin(ONE, now=61.0, deadline=70.0, since=2.0) == Queued(Ticket(2), position=1)
+
+
+def test_nobody_passes_those_who_stand_again() -> None:
+    queue = make_queue(requests=None, tokens=10)
+    spend(queue, 0.0, Usage(1, 5))
+    again = successor(queue)
+    again.rejoin(Usage(1, 6), now=9.0, deadline=math.inf, since=1.0)
+
+    assert again.rejoin(Usage(1, 1), now=9.0, deadline=math.inf, since=2.0) == Queued(Ticket(2), position=2)
+
+
+@pytest.mark.parametrize("deadline", [60.0, 61.0])
+def test_a_deadline_that_has_come_meanwhile_wins_over_what_came_free(deadline: float) -> None:
+    queue = make_queue()
+    spend(queue, 0.0)
+
+    outcome = successor(queue).rejoin(ONE, now=61.0, deadline=deadline, since=1.0)
+
+    assert outcome == TimedOut(Ticket(1), waited=60.0, retry_at=61.0)
+
+
+def test_what_was_accepted_once_is_not_weighed_again() -> None:
+    queue = make_queue()
+    spend(queue, 5.0)
+
+    outcome = successor(queue).rejoin(ONE, now=9.0, deadline=60.0, since=1.0)
+
+    assert outcome == Queued(Ticket(1), position=1)  # in vain: it was not known to be so as it came
+
+
+def test_who_would_hold_up_the_line_for_ever_does_not_stand_in_it_again() -> None:
+    again = make_queue()
+
+    with pytest.raises(NeverFits, match=r"^requests must be <= 1 per 60 s, got 2$"):
+        again.rejoin(Usage(2), now=9.0, deadline=math.inf, since=1.0)
+    assert again.statistics(now=9.0).refused_never_fits == 1
+
+
+def test_nobody_stands_in_line_again_in_the_past() -> None:
+    again = make_queue()
+    again.ledger.expire(9.0)
+
+    with pytest.raises(ValueError, match=r"^now must be >= 9\.0, got 8\.0$"):
+        again.rejoin(Usage(2), now=8.0, deadline=math.inf, since=1.0)
+    assert again.statistics(now=9.0).refused_never_fits == 0
+
+
+def test_no_more_stand_in_line_again_than_may_wait() -> None:
+    queue = make_queue()
+    spend(queue, 0.0)
+    again = successor(queue, max_waiting=1)
+    again.rejoin(ONE, now=9.0, deadline=math.inf, since=1.0)
+
+    with pytest.raises(QueueFull, match=r"^waiting requests must be <= 1, and so many wait already$"):
+        again.rejoin(ONE, now=9.0, deadline=math.inf, since=2.0)
+
+
+def test_a_request_that_was_made_earlier_has_waited_since_then() -> None:
+    queue = make_queue()
+
+    assert queue.request(ONE, now=9.0, since=2.0) == Granted(Ticket(1), ReservationId(1), ONE, waited=7.0)
+    queue.request(ONE, now=9.0, since=3.0)
+    assert queue.statistics(now=9.0).oldest_wait == 6.0
+
+
+def test_what_is_free_at_the_deadline_is_only_for_who_asks_at_that_instant() -> None:
+    queue = make_queue(requests=2)
+
+    assert isinstance(queue.request(ONE, now=9.0, deadline=9.0, since=9.0), Granted)
+    with pytest.raises(
+        WaitTooLong, match=r"^deadline must be > 9\.0, the earliest instant with room, got 9\.0$"
+    ):
+        queue.request(ONE, now=9.0, deadline=9.0, since=2.0)

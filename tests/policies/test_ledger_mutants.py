@@ -16,7 +16,7 @@ from actors.policies import ledger as ledger_module
 from actors.policies.admission import AdmissionQueue
 from actors.policies.admission_records import Granted, NotWaiting, Queued, Ticket, TimedOut, Withdrawn
 from actors.policies.ledger import ReservationId, SlidingWindowLedger
-from actors.policies.ledger_records import AlreadySettled, Settled, Shortfall
+from actors.policies.ledger_records import AlreadySettled, CorruptLedger, Settled, Shortfall
 from actors.policies.limits import Limits
 from actors.policies.usage import Usage
 
@@ -33,8 +33,8 @@ SEARCH = settings(
 
 
 def assert_caught(machine: type[RuleBasedStateMachine]) -> None:
-    """Run a machine with a bug in it. A bug may break the model's claims, or the values' own bounds."""
-    with pytest.raises((AssertionError, ValueError)):
+    """Run a machine with a bug in it. A bug may break the model's claims, the values' own bounds, or the books."""
+    with pytest.raises((AssertionError, ValueError, CorruptLedger)):
         run_state_machine_as_test(machine, settings=SEARCH)
 
 

@@ -144,6 +144,8 @@ def test_what_is_wrong_is_named(tamper: Callable[[SlidingWindowLedger], None], t
     with pytest.raises(CorruptLedger) as caught:
         ledger.verify()
     assert str(caught.value) == text
+    first, *_ = list(ledger._faults())  # the others can be told as well
+    assert first == text
 
 
 # a verb that is cut
