@@ -337,13 +337,20 @@ async def test_the_others_go_on_when_a_waiting_member_is_stopped_by_hand() -> No
         assert await states(tree) == {"a": "running", "b": "stopped", "c": "running"}
 
 
-async def test_two_crashes_at_one_instant_lead_to_one_line_of_members_that_all_run() -> None:
-    async with open_supervisor("one_for_all", children=cast(Script(), ("a", "b", "c"))) as tree:
+async def test_two_crashes_at_one_instant_lead_to_one_line_of_members_that_start_once_each() -> None:
+    script = Script(setups=[0.0, 0.0, 0.0, 1.0], teardown=0.5)
+    async with open_supervisor("one_for_all", children=cast(script, ("a", "b", "c"))) as tree:
+        script.log.clear()
         refs: list[Ref[Player]] = [await tree.child(child_id) for child_id in "ac"]
         for ref in refs:
             ref.tell_nowait(Player.crash())
         await trio.sleep(60)
-        assert await states(tree) == dict.fromkeys("abc", "running")
+        assert [line for line in script.log if line[0].endswith("setup")] == [
+            ("a setup", 1.0),
+            ("b setup", 2.0),
+            ("c setup", 3.0),
+        ]
+        assert await incarnations(tree) == dict.fromkeys("abc", 2)
         for ref in refs:
             assert await ref.ask(Player.add(1)) == [1]
 
