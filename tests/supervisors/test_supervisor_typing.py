@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import assert_type
+from typing import Any, assert_type
 
 from actors.kernel import Actor, Ref, op
 from supervisors import ChildSpec, open_supervisor
@@ -35,6 +35,14 @@ async def test_a_started_child_is_a_ref_of_its_own_type() -> None:
         assert_type(await counter.ask(Counter.add(1)), int)
         assert await counter.ask(Counter.add(1)) == 12
         assert await greeter.ask(Greeter.greet()) == "hello"
+
+
+async def test_an_actor_that_is_found_by_name_is_a_ref_of_the_class_that_was_asked_for() -> None:
+    async with open_supervisor(children=[ChildSpec("counter", Counter, name="counter")]) as tree:
+        assert_type(tree.find("counter", Counter), Ref[Counter])
+        assert_type(await tree.wait_for("counter", Counter), Ref[Counter])
+        assert_type(tree.find("counter"), Ref[Any])
+        assert await tree.find("counter", Counter).ask(Counter.add(1)) == 1
 
 
 async def test_another_actors_message_is_refused_by_the_type_checker_and_by_the_actor() -> None:
