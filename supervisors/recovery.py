@@ -91,7 +91,9 @@ class Recovery:
     def _in_order(self) -> list[Child]:
         if len(self._due) == 1:
             return list(self._due)  # the common case costs nothing, however many siblings there are
-        return [child for child in self.row() if child in self._due]
+        members = [child for child in self.row() if child in self._due]
+        assert members  # noqa: S101  # a member that is off the roster would keep this going for ever
+        return members
 
     async def _bring_up(self, members: list[Child]) -> None:
         for child in reversed(members):
@@ -104,3 +106,4 @@ class Recovery:
                 await trio.sleep_until(self._due[child])
                 self.begin(child)
             await child.up_or_out()  # it has left by then, or has had this round end
+            await trio.lowlevel.checkpoint_if_cancelled()
