@@ -131,6 +131,7 @@ async def reserve(
         raise
     finally:
         limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
+        await trio.lowlevel.cancel_shielded_checkpoint()  # so that the limiter can take it in
         del error
 
 

@@ -174,13 +174,17 @@ class GrantsAtADeadline(AdmissionQueue):
 
 
 class TakesAPastDeadline(AdmissionQueue):
-    def request(self, usage: Usage, now: float, deadline: float = math.inf) -> Granted | Queued:
-        return super().request(usage, now, max(deadline, math.nextafter(now, math.inf)))
+    def request(
+        self, usage: Usage, now: float, deadline: float = math.inf, *, since: float | None = None
+    ) -> Granted | Queued:
+        return super().request(usage, now, max(deadline, math.nextafter(now, math.inf)), since=since)
 
 
 class LetsTheSmallPass(AdmissionQueue):
-    def request(self, usage: Usage, now: float, deadline: float = math.inf) -> Granted | Queued:
-        outcome = super().request(usage, now, deadline)
+    def request(
+        self, usage: Usage, now: float, deadline: float = math.inf, *, since: float | None = None
+    ) -> Granted | Queued:
+        outcome = super().request(usage, now, deadline, since=since)
         if isinstance(outcome, Granted):
             return outcome
         reserved = self.ledger.reserve(usage, now)
@@ -191,12 +195,14 @@ class LetsTheSmallPass(AdmissionQueue):
 
 
 class RefusesTheUnlikely(AdmissionQueue):
-    def request(self, usage: Usage, now: float, deadline: float = math.inf) -> Granted | Queued:
+    def request(
+        self, usage: Usage, now: float, deadline: float = math.inf, *, since: float | None = None
+    ) -> Granted | Queued:
         likely_at = self.ledger.earliest(usage, now)
         if isinstance(likely_at, float) and now < deadline <= likely_at < math.inf:
             self._fates["wait_too_long"] += 1
             raise WaitTooLong("it looks too late", retry_at=likely_at)
-        return super().request(usage, now, deadline)
+        return super().request(usage, now, deadline, since=since)
 
 
 class LosesThoseWhoLeave(AdmissionQueue):
