@@ -130,8 +130,8 @@ async def reserve(
         error = caught
         raise
     finally:
+        await trio.lowlevel.cancel_shielded_checkpoint()
         limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
-        await trio.lowlevel.cancel_shielded_checkpoint()  # so that the limiter can take it in
         del error
 
 
