@@ -2,78 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from types import MappingProxyType
+from collections.abc import AsyncIterator
 
-import attrs
 import trio
-from chaos_ledger import Ledger, Letter, Life
+from chaos_ledger import Letter
+from chaos_lives import Life
 from chaos_mail import Refusal, ask
+from chaos_points import Chaos, Crash
 
 from actors.errors import AskCycle, NotNow
 from actors.kernel import Actor, Deferred, Down, Ref, op
-
-CHANCES: Mapping[str, float] = MappingProxyType(
-    {
-        "factory": 0.04,
-        "setup": 0.12,
-        "setup again": 0.12,
-        "slow setup": 0.3,
-        "task in setup": 0.03,
-        "not now": 0.04,
-        "op": 0.002,
-        "async op": 0.02,
-        "concurrent op": 0.02,
-        "stream": 0.08,
-        "undo": 0.2,
-        "timer": 0.02,
-        "deadline": 0.05,
-        "wind down": 0.1,
-        "teardown": 0.15,
-        "slow teardown": 0.2,
-        "endless teardown": 0.01,
-        "hand over": 0.1,
-        "take over": 0.15,
-    }
-)
-"""How likely a crash (or a delay) is each time an actor passes the point."""
-
-
-class Crash(Exception):
-    """A crash that was injected."""
-
-
-@attrs.define(eq=False)
-class Chaos:
-    """What all actors of one run share.
-
-    Args:
-        rng: where the crashes come from.
-        ledger: what is told.
-        is_on: whether there are any; a tree starts in peace and ends in peace.
-        struck: how often each point was struck.
-        known: a ref to every role that has one, as far as anybody has seen it.
-    """
-
-    rng: random.Random
-    ledger: Ledger = attrs.field(factory=Ledger)
-    is_on: bool = False
-    struck: Counter[str] = attrs.field(factory=Counter[str])
-    known: dict[str, Ref[Worker]] = attrs.field(factory=dict[str, "Ref[Worker]"])
-
-    def strikes(self, point: str) -> bool:
-        """Throw the dice for a point."""
-        if not self.is_on or self.rng.random() >= CHANCES[point]:
-            return False
-        self.struck[point] += 1
-        return True
-
-    def strike(self, point: str) -> None:
-        """Crash, if the dice say so."""
-        if self.strikes(point):
-            raise Crash(point)
 
 
 class Worker(Actor):
@@ -95,27 +33,27 @@ class Worker(Actor):
         self.waiting: dict[int, Deferred[int]] = {}
 
     def take_over(self, state: object) -> None:
-        self.chaos.ledger.inherit(self.path, self.ref, state)
+        self.chaos.lives.inherit(self.path, self.ref, state)
         self.chaos.strike("take over")
         assert isinstance(state, int)
         self.total, self.is_heir = state, True
 
     def hand_over(self) -> object:
         lost = self.chaos.strikes("hand over")
-        self.chaos.ledger.bequeath(self.ref, None if lost else self.total)
+        self.chaos.lives.bequeath(self.ref, None if lost else self.total)
         if lost:
             raise Crash("hand over")
         return self.total
 
     async def setup(self) -> None:
         is_wanted = self.ref.statistics().state == "starting"
-        self.life: Life = self.chaos.ledger.enter(
+        self.life: Life = self.chaos.lives.enter(
             self.path, self.ref, self.incarnation, is_wanted=is_wanted, is_heir=self.is_heir
         )
         try:
             await self._set_up()
         except BaseException:
-            self.chaos.ledger.leave(self.life, "failed")
+            self.chaos.lives.leave(self.life, "failed")
             raise
         self.life.state = "up"
         self.chaos.known[self.path] = self.ref
@@ -134,7 +72,7 @@ class Worker(Actor):
         self.chaos.strike("wind down")
 
     async def teardown(self) -> None:
-        self.chaos.ledger.begin_teardown(self.life)
+        self.chaos.lives.begin_teardown(self.life)
         try:
             if self.chaos.strikes("slow teardown"):
                 await trio.sleep(self.chaos.rng.random() * 0.5)
@@ -142,7 +80,7 @@ class Worker(Actor):
                 await trio.sleep(60.0)
             self.chaos.strike("teardown")
         finally:
-            self.chaos.ledger.leave(self.life, "down")
+            self.chaos.lives.leave(self.life, "down")
 
     def _begin(self, key: int) -> Letter:
         return self.chaos.ledger.begin(key, self.ref)
@@ -311,20 +249,3 @@ class Worker(Actor):
         assert down.incarnation >= 0
         self.chaos.ledger.timers["begun"] += 1
         self.chaos.ledger.timers["done"] += 1
-
-
-class Clockwork(Worker):
-    """A worker with a deadline of its own, as policies have."""
-
-    due = 0.0
-
-    async def _set_up(self) -> None:
-        self.due = self.now() + 1.0
-        await super()._set_up()
-
-    def next_deadline(self) -> float:
-        return self.due
-
-    def on_deadline(self) -> None:
-        self.due = self.now() + 0.5 + self.chaos.rng.random()
-        self.chaos.strike("deadline")

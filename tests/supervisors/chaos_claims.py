@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from chaos_ledger import Ledger, Letter
+from chaos_lives import Lives
 
 from actors.kernel import Books, Fate
 from supervisors.child_spec import DEFAULT_QUARANTINE_AFTER
@@ -27,13 +28,13 @@ SEEN: Mapping[str, frozenset[Fate]] = {
 """What became of an ask or a stream, by what its sender got to know."""
 
 
-def verify(ledger: Ledger, books: Books) -> list[str]:
+def verify(ledger: Ledger, lives: Lives, books: Books) -> list[str]:
     """Return every claim that does not hold, in words; an empty list when all do."""
     problems = list(ledger.problems)
     problems += [text for letter in ledger.letters for text in faults(letter)]
     problems += [
         f"incarnation {life.incarnation} of {life.path} is {life.state} after the end"
-        for life in ledger.lives
+        for life in lives.seen
         if life.state not in {"failed", "down"}
     ]
     problems += unsettled(ledger, books)

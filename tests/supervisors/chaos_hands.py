@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import attrs
 import trio
-from chaos_actors import Chaos, Worker
-from chaos_ledger import NEEDS
+from chaos_actors import Worker
+from chaos_lives import NEEDS
 from chaos_mail import ask, errand
+from chaos_points import Chaos
 from chaos_tree import GRACE, GROUPS, PATHS, SHARED, spec
 
 from actors.errors import NameNotFound
@@ -106,7 +107,7 @@ class Hands:
     async def _stop(self, above: Tree, path: str) -> None:
         """Stop a worker, and those that need it with it."""
         needing = (each for each, needs in NEEDS.items() if path in needs)
-        self.chaos.ledger.dismissed.update({path, *needing} & set(self.chaos.ledger.playing))
+        self.chaos.lives.dismissed.update({path, *needing} & set(self.chaos.lives.playing))
         await self._ask(lambda: above.stop_child(path.split("/")[1]))
 
     async def hire(self) -> None:

@@ -10,10 +10,11 @@ from time import perf_counter
 
 import attrs
 import trio
-from chaos_actors import Chaos, Worker
+from chaos_actors import Worker
 from chaos_claims import verify
 from chaos_hands import Hands
 from chaos_mail import ask
+from chaos_points import Chaos
 from chaos_senders import Sender
 from chaos_tree import BACKOFF, PATHS, ROOT, ROOT_INTENSITY, specs
 from trio.testing import MockClock
@@ -100,7 +101,7 @@ class Play:
 
     def observe(self, event: LifecycleEvent) -> None:
         """Count what the supervisors tell, and hold it against what the actors do."""
-        self.chaos.ledger.observe(event)
+        self.chaos.lives.observe(event)
         match event:
             case ChildStarted(incarnation=incarnation) if incarnation > 1:
                 self.restarts += 1
@@ -176,7 +177,7 @@ def let_chaos_reign(
         run_seeded(play.main, seed=seed, clock=MockClock(autojump_threshold=0), limit=limit)
     except Exception as error:  # noqa: BLE001  # whatever ends a run early is the first of its problems
         problems.append(f"the run ended early with {told(error)}")
-    problems += verify(play.chaos.ledger, play.books)
+    problems += verify(play.chaos.ledger, play.chaos.lives, play.books)
     totals = play.books.totals()
     return Report(
         seed,

@@ -8,9 +8,10 @@ from contextlib import suppress
 
 import attrs
 import trio
-from chaos_actors import Chaos, Worker
+from chaos_actors import Worker
 from chaos_ledger import Ledger
 from chaos_mail import ask, errand, stream, tell, tell_nowait
+from chaos_points import Chaos
 
 from actors.errors import AskCycle
 from actors.kernel import Ref

@@ -19,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chaos_actors import Chaos, Clockwork, Worker
-from chaos_ledger import KEEPERS, NEEDS
+from chaos_actors import Worker
+from chaos_clockwork import Clockwork
+from chaos_lives import KEEPERS, NEEDS
+from chaos_points import Chaos
 
 from actors.kernel import Actor
 from supervisors import (

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from chaos import Progress, main
-from chaos_actors import CHANCES
+from chaos_points import CHANCES
 from chaos_run import Report, let_chaos_reign
 
 from actors.errors import ActorStopped
@@ -31,6 +31,7 @@ from supervisors import Intensity
 from supervisors.children import Children
 from supervisors.restart import Restart
 from supervisors.roster import Roster
+from supervisors.succession import Succession
 
 Patch = pytest.MonkeyPatch
 
@@ -268,15 +269,15 @@ def a_value_not_handed_back(patch: Patch) -> None:
 
 
 def a_forgotten_restart(patch: Patch) -> None:
-    do, is_time = Children._do, now_and_then(5)
+    do, is_time = Succession.carry_out, now_and_then(5)
 
-    def forgetful(self: Children, child: Any, exit_: Any, decision: Any) -> None:
+    def forgetful(self: Succession, child: Any, exit_: Any, decision: Any) -> None:
         if isinstance(decision, Restart) and is_time():
             child.rest()
         else:
             do(self, child, exit_, decision)
 
-    patch.setattr(Children, "_do", forgetful)
+    patch.setattr(Succession, "carry_out", forgetful)
 
 
 def a_restart_of_one_for_all(patch: Patch) -> None:
