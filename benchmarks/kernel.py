@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Mapping
-from pathlib import Path
 from time import process_time
 
 import trio
 import trio.testing
 from floors import ask_floor, tell_floor, timed
-from measure import Figure, paired, resident_bytes
+from measure import Figure, in_fresh_process, paired, resident_bytes
 
 from actors.kernel import Actor, op, open_actor
 from actors.kernel.fates import Books
@@ -20,8 +17,6 @@ from actors.kernel.slot import Slot
 from supervisors import ChildSpec, open_supervisor
 
 ROUNDS = 7
-
-HERE = Path(__file__).parent
 
 
 class Counter(Actor):
@@ -175,12 +170,12 @@ def actor_start() -> Generator[Figure]:
 
 def actor_memory() -> Generator[Figure]:
     """What 100,000 idle actors hold, run by hand in one nursery."""
-    yield _memory("actor.memory", in_fresh_process("idle_memory", 100_000))
+    yield _memory("actor.memory", in_fresh_process("kernel", "idle_memory", 100_000))
 
 
 def actor_memory_supervised() -> Generator[Figure]:
     """What idle children of one supervisor hold, specs and restart records included; 20,000 are measured."""
-    yield _memory("actor.memory.supervised", in_fresh_process("supervised_memory", 20_000))
+    yield _memory("actor.memory.supervised", in_fresh_process("kernel", "supervised_memory", 20_000))
 
 
 def _memory(name: str, per_actor: float) -> Figure:
@@ -188,15 +183,6 @@ def _memory(name: str, per_actor: float) -> Figure:
     return Figure(
         name, per_actor, "bytes per idle actor", total / 800, "100,000 in under 800 MiB", total < 800
     )
-
-
-def in_fresh_process(measure: str, actors: int) -> float:
-    """Run one of the memory measures in a process of its own: memory that was freed before would be counted as free."""
-    code = f"import kernel, trio; print(trio.run(kernel.{measure}, {actors}))"
-    ran = subprocess.run(  # noqa: S603  # our own code, with a name from this file
-        [sys.executable, "-c", code], cwd=HERE, check=True, capture_output=True, text=True
-    )
-    return float(ran.stdout)
 
 
 FIGURES: Mapping[str, Callable[[], Generator[Figure]]] = {

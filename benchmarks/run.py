@@ -8,16 +8,17 @@ from __future__ import annotations
 import sys
 
 import kernel
+import supervision
+
+FIGURES = {**kernel.FIGURES, **supervision.FIGURES}
 
 
 def main(prefixes: list[str]) -> int:
     """Print the figures; a missed aim is shown, not hidden, and does not fail the run."""
-    wanted = {
-        name: measure for name, measure in kernel.FIGURES.items() if name.startswith(tuple(prefixes) or "")
-    }
+    wanted = {name: measure for name, measure in FIGURES.items() if name.startswith(tuple(prefixes) or "")}
     if not wanted:
         print(
-            f"no figure begins with {' or '.join(prefixes)}; there are {', '.join(kernel.FIGURES)}",
+            f"no figure begins with {' or '.join(prefixes)}; there are {', '.join(FIGURES)}",
             file=sys.stderr,
         )
         return 2
