@@ -268,6 +268,10 @@ class RestartsExhausted(UnderstudyError, ExceptionGroup[Exception]):
         self.restarts = restarts
         self.period = period
 
+    def __repr__(self) -> str:
+        """Show what happened and count the errors: one lies in the other for each level of an escalation."""
+        return f"{type(self).__name__}({self.message!r}, {len(self.exceptions)} errors)"
+
     def derive(self, excs: Sequence[Exception], /) -> RestartsExhausted:  # type: ignore[override]  # an exception of ours holds no interrupts
         """Return a group of some of the errors with the same facts: what `except*` and `split` make."""
         return RestartsExhausted(
