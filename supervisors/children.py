@@ -1,19 +1,15 @@
-"""The children of one supervisor: what starts, watches, restarts and stops them.
+"""The children of one supervisor: starts and stops, and the tasks they play in.
 
-Every incarnation is a task, `_play`, that runs it and has its end judged. A judgement is a plain call that changes
-state at once: the pure parts say what is to be done (`supervisors.restart`) and with whom (`supervisors.dependencies`),
-and what takes time is a `Recovery`. Recoveries that share nobody run side by side; one that is asked for a child of
-another becomes one with it.
+Every incarnation is a task, `_play`. What becomes of its child when it has ended, and of the supervisor over it, is
+judged in `supervisors.succession`.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 import attrs
-import trio
 
 from actors.errors import NeedsStopped, StartFailed
 from actors.kernel.actor import Actor
@@ -27,13 +23,12 @@ from supervisors.dependencies import Strategy
 from supervisors.failures import Failures
 from supervisors.intensity import Intensity, RestartWindow
 from supervisors.owner import AutoShutdown, Owner
-from supervisors.post_mortem import post_mortem, what_ended
 from supervisors.recoveries import Recoveries
 from supervisors.recovery import Recovery
 from supervisors.reporting import Reporter
-from supervisors.restart import VERDICTS, Decision, Escalate, Forget, Keep, Restart
 from supervisors.roster import Roster
 from supervisors.scope import enter_scope
+from supervisors.succession import Succession
 
 
 @attrs.define(eq=False)
@@ -49,8 +44,6 @@ class Children:
         backoff: how long children wait before a restart that do not say it themselves.
         rng: where the jitter comes from.
         auto_shutdown: when the supervisor ends by itself.
-        is_ending: whether all are to be stopped: whatever ends is not started again.
-        is_forgetful: whether children that are not started again are forgotten, whatever their type.
     """
 
     owner: Owner
@@ -61,22 +54,36 @@ class Children:
     backoff: Backoff
     rng: random.Random
     auto_shutdown: AutoShutdown = "never"
-    is_ending: bool = attrs.field(default=False, init=False)
-    is_forgetful: bool = attrs.field(default=False, init=False)
     roster: Roster = attrs.field(init=False)
-    _failures: Failures = attrs.field(init=False)
-    _recoveries: Recoveries = attrs.field(init=False)
+    _succession: Succession = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         window = RestartWindow(self.intensity)
-        self.roster = Roster(
-            self.strategy, self.books, self.backoff, window, self.report.scope.registry, self._cut
-        )
-        self._failures = Failures(self.intensity.restarts)
-        self._recoveries = Recoveries(
+        registry = self.report.scope.registry
+        self.roster = Roster(self.strategy, self.books, self.backoff, window, registry, self._cut)
+        recoveries = Recoveries(
             lambda: Recovery(self.by_id.values, self._recall, self.roster.next_of, self.launch, self._retire),
             self.owner.start_soon,
         )
+        failures = Failures(self.intensity.restarts)
+        self._succession = Succession(
+            self.owner, self.report, self.roster, recoveries, self.rng, self.auto_shutdown, failures
+        )
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether all are to be stopped: whatever ends is not started again."""
+        return self._succession.is_ending
+
+    def be_forgetful(self) -> None:
+        """Forget children that are not started again, whatever their type."""
+        self._succession.is_forgetful = True
+
+    def _cut(self, child: Child) -> None:
+        self._succession.cut(child)
+
+    def _retire(self, child: Child) -> None:
+        self._succession.retire(child)
 
     @property
     def by_id(self) -> Mapping[str, Child]:
@@ -116,9 +123,9 @@ class Children:
         await self.started(child)
 
     def _launch_behind_needs(self, child: Child) -> None:
-        waiting = [need for need in self.roster.needs_of(child) if need in self._recoveries]
+        waiting = [need for need in self.roster.needs_of(child) if need in self._succession.recoveries]
         if waiting:
-            self._recoveries.join(child, waiting)
+            self._succession.recoveries.join(child, waiting)
         else:
             self.launch(child)
 
@@ -151,7 +158,7 @@ class Children:
 
     async def halt_all(self, *, at_once: bool = False) -> None:
         """Stop all children in reverse order, one after the other, each within its grace, or all `at_once`."""
-        self.is_ending = True
+        self._succession.is_ending = True
         everybody = tuple(self.by_id.values())
         for child in everybody:
             self._cut(child)  # nobody comes back while the others go
@@ -176,17 +183,17 @@ class Children:
         the supervisor ends and the new one is closed at once. Whatever becomes of the old one touches nothing any more.
         """
         killed = Exit("killed")
-        decision = self._decide(child, killed)
+        decision = self._succession.decide(child, killed)
         child.is_dismissed = True
         if child.spec.name is not None:
             self.roster.registry.release(child.spec.name, child.slot)
         successor = self.add(child.spec)
         successor.record, successor.failures = child.record, child.failures
         successor.settle()
-        self._do(successor, killed, decision)
+        self._succession.carry_out(successor, killed, decision)
         return successor
 
-    # one incarnation, and what becomes of its child
+    # one incarnation
 
     async def _play(self, child: Child) -> None:
         enter_scope(self.report.scope)
@@ -197,139 +204,23 @@ class Children:
             self._retire(child)
             raise
         self.report.ended(child, exit_)
-        self._judge(child, exit_)
+        self._succession.judge(child, exit_)
 
     def _on_started(self, child: Child, incarnation: Incarnation) -> None:
         if not child.is_recalled:  # one that is to end again is still to be started
-            self._recoveries.leave(child)
+            self._succession.recoveries.leave(child)
         self.report.started(child, incarnation.heritage)
-
-    def _judge(self, child: Child, exit_: Exit) -> None:
-        """Decide what becomes of a child whose incarnation has ended, and begin to do it."""
-        if self.is_ending or child.is_dismissed:
-            self._retire(child)
-        elif child.is_recalled:
-            self._rest(child)
-        elif not child.is_settled:
-            self._fail_first_start(child, exit_)
-        else:
-            self._do(child, exit_, self._decide(child, exit_))
-
-    def _fail_first_start(self, child: Child, exit_: Exit) -> None:
-        """Give up a child that never started: that is the answer to whoever asked for it."""
-        delay = self.owner.revive(child, exit_)
-        if delay is None:
-            self._retire(child)
-        else:
-            child.settle()
-            self._do(child, exit_, Restart(delay))
-
-    def _decide(self, child: Child, exit_: Exit) -> Decision:
-        ran_for, now = child.ran_for, trio.current_time()
-        decision: Decision = child.record.decide(
-            exit_.reason, ran_for=ran_for, now=now, rng=self.rng, is_free=exit_.is_quarantine
-        )
-        if isinstance(decision, Restart | Escalate):
-            error = what_ended(child, exit_, ran_for, decision)
-            child.failures.add(error)
-            self._failures.add(error)
-        if isinstance(decision, Escalate) or exit_.reason == "declined":
-            delay = self.owner.revive(child, exit_)
-            if delay is not None:
-                if isinstance(decision, Escalate):
-                    self.report.given_up(child, decision)
-                return Restart(delay)
-        return decision
-
-    def _do(self, child: Child, exit_: Exit, decision: Decision) -> None:
-        match decision:
-            case Restart(delay):
-                child.restarts += 1
-                self.report.restarting(child, delay)
-                is_retry = child in self._recoveries  # its group is down, or up without it: it alone is late
-                child.rest()
-                group = [child] if is_retry else self.roster.restart_group(child)
-                self._recoveries.bring_up(group, trio.current_time() + delay)
-            case Escalate():
-                self._escalate(child, decision)
-                self._retire(child)
-            case Keep() | Forget():
-                self._retire(child)
-                self._has_ended_by_itself(child, exit_)
-            case _:
-                assert_never(decision)
 
     async def _recall(self, child: Child) -> None:
         """End the incarnation of a member of a group; one that does not end in time comes back when it has."""
         if not await self.halt(child):
-            self._recoveries.leave(child)
-
-    def _rest(self, child: Child) -> None:
-        """Have a recalled child wait for its next incarnation; a temporary one is not brought back."""
-        if child.spec.restart == "temporary":
-            self._retire(child)
-            return
-        child.rest()
-        if child not in self._recoveries:  # it ended so late that its group is up without it
-            self._recoveries.bring_up((child,), trio.current_time())
-
-    def _cut(self, child: Child) -> None:
-        """Judge a stop that was asked of a child while it waits for its next incarnation.
-
-        A permanent one is started as soon as possible, without a further restart being spent. Whoever asked for the
-        stop need not wait for the next incarnation to end, so the slot is left once more.
-        """
-        if child.is_playing or child.is_over:
-            return
-        if child not in self._recoveries:  # its first start waits for what it needs
-            child.exit = Exit("stopped")
-            self._retire(child)
-            return
-        is_wanted = not (self.is_ending or child.is_dismissed)
-        if is_wanted and VERDICTS[child.spec.restart]["stopped"] == "again_at_once":
-            child.rest()
-            self._recoveries.hasten(child)
-            return
-        child.exit = Exit("stopped")
-        self.report.ended(child, child.exit)
-        self._recoveries.withdraw(child)
-        self._retire(child)
-        if is_wanted:
-            self._has_ended_by_itself(child, child.exit)
-
-    def _retire(self, child: Child) -> None:
-        """Close a child that plays no more."""
-        self._recoveries.leave(child)
-        never_was = child.is_on_trial and not child.has_started and child.exit.reason != "declined"
-        self.roster.close(child)
-        if child.is_unwanted or never_was or self.is_forgetful or child.spec.restart == "temporary":
-            self.roster.forget(child)
-
-    # the end of the supervisor
-
-    def _has_ended_by_itself(self, child: Child, exit_: Exit) -> None:
-        """End the supervisor if that is what a significant child's end means."""
-        if self.is_ending or not child.spec.significant or exit_.reason == "declined":
-            return
-        if self.auto_shutdown == "any" or (self.auto_shutdown == "all" and not self.roster.significant):
-            self.is_ending = True
-            self.report.auto_shutdown(child)
-            self.owner.on_auto_shutdown()
-
-    def _escalate(self, child: Child, spent: Escalate) -> None:
-        self.is_ending = True
-        self.report.given_up(child, spent)
-        self.report.escalated(child)
-        failures = child.failures if spent.budget == "child" else self._failures
-        self.owner.on_exhausted(post_mortem(child, spent, failures, self.report.supervisor))
+            self._succession.recoveries.leave(child)
 
     # change at run time
 
     def change_intensity(self, intensity: Intensity) -> None:
         """Give the supervisor another budget; what was spent stays spent."""
-        self.intensity = intensity
-        self.roster.window.change(intensity, trio.current_time())
-        self._failures.restarts = intensity.restarts
+        self._succession.change_intensity(intensity)
 
     def change_specs(self, specs: Sequence[ChildSpec[Actor]]) -> None:
         """Put `specs` in the place of those with the same ids, and first in the row; new ones wait to be started.

@@ -75,7 +75,7 @@ class DynamicSupervisor(Foreman):
 
     async def setup(self) -> None:
         """Begin without children."""
-        self._open().is_forgetful = True
+        self._open().be_forgetful()
 
     def look_inside(self) -> Inside:
         """Return its children and its place in the tree, for a snapshot: at once, at any moment."""

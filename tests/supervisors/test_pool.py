@@ -437,7 +437,7 @@ async def test_statistics_say_what_each_worker_has_done() -> None:
         ({"backoff": 3}, TypeError, r"^backoff must be of type Backoff, got 3$"),
         ({"seed": 1, "rng": random.Random(1)}, ValueError, r"^give a seed or an rng, not both$"),
     ],
-    ids=str,
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
 async def test_each_bad_argument_is_refused_with_its_own_message(
     wrong: dict[str, Any], kind: type[Exception], complaint: str

@@ -25,6 +25,7 @@ from supervisors.recoveries import Recoveries
 from supervisors.recovery import Recovery
 from supervisors.restart import Restart, RestartRecord
 from supervisors.roster import Roster
+from supervisors.succession import Succession
 
 EXAMPLES = int(os.environ.get("UNDERSTUDY_EXAMPLES", "150"))
 
@@ -55,15 +56,15 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_temporary_bystander_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    rest = Children._rest
+    rest = Succession._rest
 
-    def indulgent(self: Children, child: Child) -> None:
+    def indulgent(self: Succession, child: Child) -> None:
         if child.spec.restart == "temporary":
             child.rest()
         else:
             rest(self, child)
 
-    monkeypatch.setattr(Children, "_rest", indulgent)
+    monkeypatch.setattr(Succession, "_rest", indulgent)
 
 
 def a_window_that_tumbles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +153,9 @@ def a_group_that_stops_from_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_tree_that_stops_from_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
     async def forwards(self: Children, **_how: Any) -> None:
-        self.is_ending = True
+        self._succession.is_ending = True
         for child in tuple(self.by_id.values()):
-            self._cut(child)
+            self._succession.cut(child)
         for child in tuple(self.by_id.values()):
             await self.halt(child)
 
@@ -162,36 +163,36 @@ def a_tree_that_stops_from_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predecessors_that_are_started_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    do = Children._do
+    do = Succession.carry_out
 
-    def whole(self: Children, child: Child, exit_: Exit, decision: Any) -> None:
+    def whole(self: Succession, child: Child, exit_: Exit, decision: Any) -> None:
         if isinstance(decision, Restart):
-            self._recoveries.leave(child)  # so that a failed start takes its whole group along once more
+            self.recoveries.leave(child)  # so that a failed start takes its whole group along once more
         do(self, child, exit_, decision)
 
-    monkeypatch.setattr(Children, "_do", whole)
+    monkeypatch.setattr(Succession, "carry_out", whole)
 
 
 def a_stop_by_hand_that_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    retire = Children._retire
+    retire = Succession.retire
 
-    def eager(self: Children, child: Child) -> None:
+    def eager(self: Succession, child: Child) -> None:
         retire(self, child)
         if child.is_dismissed:
             self._has_ended_by_itself(child, child.exit)
 
-    monkeypatch.setattr(Children, "_retire", eager)
+    monkeypatch.setattr(Succession, "retire", eager)
 
 
 def a_bystander_that_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    rest = Children._rest
+    rest = Succession._rest
 
-    def eager(self: Children, child: Child) -> None:
+    def eager(self: Succession, child: Child) -> None:
         rest(self, child)
         if child.is_over:
             self._has_ended_by_itself(child, child.exit)
 
-    monkeypatch.setattr(Children, "_rest", eager)
+    monkeypatch.setattr(Succession, "_rest", eager)
 
 
 def a_stopped_member_that_ends_its_groups_recovery(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from supervisors.child import Child
 from supervisors.children import Children
 from supervisors.intensity import RestartWindow
 from supervisors.restart import Restart, RestartRecord
+from supervisors.succession import Succession
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,17 +45,17 @@ def failed_restarts_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_wait_that_no_stop_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Children, "_cut", lambda _self, _child: None)
+    monkeypatch.setattr(Succession, "cut", lambda _self, _child: None)
 
 
 def a_stopped_child_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = Children._judge
+    judge = Succession.judge
 
-    def forgetful(self: Children, child: Child, exit_: Any) -> None:
+    def forgetful(self: Succession, child: Child, exit_: Any) -> None:
         child.is_dismissed = False
         judge(self, child, exit_)
 
-    monkeypatch.setattr(Children, "_judge", forgetful)
+    monkeypatch.setattr(Succession, "judge", forgetful)
 
 
 def a_slot_that_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,7 @@ def a_mailbox_that_is_turned_over_at_a_restart(monkeypatch: pytest.MonkeyPatch) 
 def stops_in_the_order_of_the_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     async def forwards(self: Children, *, at_once: bool) -> None:
         assert not at_once
-        self.is_ending = True
+        self._succession.is_ending = True
         for child in tuple(self.by_id.values()):
             await self.halt(child)
 
@@ -114,10 +115,10 @@ def a_crash_that_restarts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_crash_that_nobody_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    def look_away(_self: Children, child: Child, _exit: Any) -> None:
+    def look_away(_self: Succession, child: Child, _exit: Any) -> None:
         child.rest()
 
-    monkeypatch.setattr(Children, "_judge", look_away)
+    monkeypatch.setattr(Succession, "judge", look_away)
 
 
 @pytest.mark.parametrize(
