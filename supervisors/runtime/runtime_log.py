@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.coverage.screenplay import Screenplay
 from actors.telemetry import silent_log
 from supervisors.events import (
+    AutoShutDown,
     ChildCrashed,
     ChildGivenUp,
     ChildOverdue,
@@ -39,6 +40,7 @@ LIFECYCLE: Mapping[type[LifecycleEvent], tuple[int, str]] = {
     ChildOverdue: (logging.ERROR, "child.left_behind"),
     ChildGivenUp: (logging.ERROR, "child.given_up"),
     Escalated: (logging.ERROR, "supervisor.escalated"),
+    AutoShutDown: (logging.INFO, "supervisor.shut_down"),
 }
 """Level and name of each lifecycle event; its facts are its fields."""
 

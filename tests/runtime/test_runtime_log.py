@@ -28,6 +28,7 @@ from actors.testing.reader_model import reader_model
 from actors.wire.chat import ChatMessage, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse
 from supervisors.events import (
+    AutoShutDown,
     ChildCrashed,
     ChildGivenUp,
     ChildOverdue,
@@ -108,7 +109,7 @@ class Page:
 @pytest.mark.parametrize(
     ("event", "level", "name", "facts"),
     [
-        (ChildStarted("top", "maya", 1, 3.0), "info", "child.started", {}),
+        (ChildStarted("top", "maya", 1, "kept", 3.0), "info", "child.started", {"state": "kept"}),
         (ChildCrashed("top", "maya", 1, "KeyError", 3.0), "error", "child.crashed", {"error": "KeyError"}),
         (ChildStopped("top", "maya", 1, "normal", "", 3.0), "info", "child.stopped", {"reason": "normal"}),
         (
@@ -143,8 +144,11 @@ def test_the_end_of_a_supervisor_names_the_child_behind_it() -> None:
     page = Page()
 
     RuntimeLog(page.log).on_event(Escalated("top", "maya", 3.0))
+    RuntimeLog(page.log).on_event(AutoShutDown("top", "maya", 3.0))
 
     assert page.of("supervisor.escalated") == [{"supervisor": "top", "child": "maya"}]
+    assert page.of("supervisor.shut_down") == [{"supervisor": "top", "child": "maya"}]
+    assert [event["level"] for event in page.events()] == ["error", "info"]
 
 
 def test_every_kind_of_lifecycle_event_is_told() -> None:
@@ -153,7 +157,7 @@ def test_every_kind_of_lifecycle_event_is_told() -> None:
 
 
 def test_a_runtime_log_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    RuntimeLog().on_event(ChildStarted("top", "maya", 1, 3.0))
+    RuntimeLog().on_event(ChildStarted("top", "maya", 1, "new", 3.0))
 
     assert capsys.readouterr() == ("", "")
 
