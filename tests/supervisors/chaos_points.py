@@ -26,7 +26,7 @@ CHANCES: Mapping[str, float] = MappingProxyType(
         "async op": 0.02,
         "concurrent op": 0.02,
         "stream": 0.08,
-        "undo": 0.2,
+        "undo": 0.4,
         "timer": 0.02,
         "deadline": 0.05,
         "wind down": 0.1,

@@ -90,7 +90,7 @@ class Sender:
             case 2:
                 await ask(self.ledger, self.name, ref, Worker.fly, seconds)
             case 3:
-                await ask(self.ledger, self.name, ref, Worker.reserve, seconds)
+                await ask(self.ledger, self.name, ref, Worker.reserve, 4 * seconds)
             case 4:
                 await ask(self.ledger, self.name, ref, Worker.defer, seconds)
             case 5:

@@ -78,8 +78,11 @@ def test_another_seed_gives_another_run() -> None:
 
 
 def test_every_point_at_which_an_actor_can_crash_is_struck() -> None:
-    struck = sum((let_chaos_reign(seed, 5000).struck for seed in range(3)), Counter[str]())
-    assert set(struck) == set(CHANCES)
+    missed = set(CHANCES)
+    for seed in range(8):
+        if missed:
+            missed -= set(let_chaos_reign(seed, 5000).struck)
+    assert missed == set()
 
 
 def test_a_broken_claim_ends_with_status_1_and_its_reason_beside_the_line(
