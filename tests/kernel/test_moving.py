@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from actors.errors import ActorStopped, Interrupted
 from actors.kernel import Actor, Books, Delivery, Exit, Fate, Overflow, Ref, current_books, op
+from actors.kernel.activity import Activity, awaited_by
 from actors.kernel.envelope import Envelope
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.mailbox import Mailbox
@@ -286,6 +287,10 @@ class Clerk(Actor):
     async def pass_to(self, other: Ref[Clerk], number: int) -> str:
         return await other.ask(Clerk.who(number))
 
+    @op(raises=(ActorStopped,))
+    async def pass_on_to(self, between: Ref[Clerk], other: Ref[Clerk]) -> str:
+        return await between.ask(Clerk.pass_to(other, 1))
+
     @op
     async def tell_to(self, other: Ref[Clerk], number: int) -> Delivery:
         return await other.tell(Clerk.who(number))
@@ -416,6 +421,46 @@ async def test_what_the_heir_itself_waits_for_is_turned_away_lest_it_waits_for_i
     assert outcomes == [outcome]
     assert current_books().totals().open == 0
     assert pair.standby.statistics().messages.fates.get(Fate.HANDLED, 0) >= 1
+
+
+async def test_what_the_heir_waits_for_through_another_is_turned_away_as_well() -> None:
+    pair = Pair.make()
+    middle = Slot.open("middle", current_books())
+    primary: Ref[Clerk] = Ref(pair.primary)
+    standby: Ref[Clerk] = Ref(pair.standby)
+    between: Ref[Clerk] = Ref(middle)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pair.play, pair.standby)
+        nursery.start_soon(pair.play, middle)
+
+        async def ask() -> None:
+            with pytest.raises(ActorStopped):
+                await standby.ask(Clerk.pass_on_to(between, primary))
+
+        nursery.start_soon(ask)
+        await trio.sleep(1)
+        pair.primary.close(Exit("stopped"))
+        await trio.sleep(1)
+        middle.request_stop(5.0)
+        pair.standby.request_stop(5.0)
+    assert current_books().totals().fates == {Fate.FAILED: 2, Fate.BOUNCED: 1}
+
+
+@attrs.frozen(eq=False)
+class Waits:
+    """Something an activity waits for."""
+
+    blocker: Activity
+    label: str = ""
+
+
+def test_ops_that_wait_for_each_other_are_followed_once() -> None:
+    left, right = Activity("a", "left", 0.0), Activity("b", "right", 0.0)
+    to_right, to_left = Waits(right), Waits(left)
+    left.waits.add(to_right)
+    right.waits.add(to_left)
+    assert awaited_by(left) == {to_right, to_left}
+    assert awaited_by(None) == set()
 
 
 def blockers(slot: Slot) -> list[str | None]:
