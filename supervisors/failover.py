@@ -111,6 +111,8 @@ class FailoverGroup(Foreman, Generic[ActorT]):
             Manner(intensity=NO_BUDGET, backoff=backoff, seed=seed, rng=rng, on_event=self._hear)
         )
         has_probe = probe is not None
+        if has_probe and not callable(probe):
+            raise TypeError(f"probe must be callable with a ref or None, got {probe!r}")
         self._options = FailoverOptions(
             tuple(members), has_probe, probe_every, probe_timeout, standby_probe_every, healthy_for
         )

@@ -9,6 +9,12 @@ from actors.errors import RestartsExhausted
 ERRORS_KEPT = 20
 """Errors kept at most: each holds its frames, and more of the same tells nobody anything new."""
 
+LEVELS_KEPT = 10
+"""Post-mortems kept in each other at most: an escalation through more levels leaves out those in the middle.
+
+Python walks groups by recursion, so one in another without bound would end the program when it is split or shown.
+"""
+
 
 @attrs.define(eq=False)
 class Failures:
@@ -39,7 +45,16 @@ class Failures:
         Raises:
             ValueError: nothing was ever added.
         """
-        error = RestartsExhausted(text, self._errors, child=child, restarts=restarts, period=period)
+        errors = [_shallow(error) for error in self._errors]
+        error = RestartsExhausted(text, errors, child=child, restarts=restarts, period=period)
         if (earlier := self._seen - len(self._errors)) > 0:
             error.add_note(f"{earlier} earlier ones are left out")
         return error
+
+
+def _shallow(error: Exception) -> Exception:
+    """Return the error, or, if it holds too many others in each other, the last of those in it."""
+    inner, levels = error, 0
+    while isinstance(inner, RestartsExhausted):
+        inner, levels = inner.exceptions[-1], levels + 1
+    return error.exceptions[-1] if isinstance(error, RestartsExhausted) and levels >= LEVELS_KEPT else error

@@ -82,8 +82,19 @@ class Manner:
         for name, kind in (("intensity", Intensity), ("backoff", Backoff)):
             if not isinstance(value := getattr(self, name), kind):
                 raise TypeError(f"{name} must be of type {kind.__name__}, got {value!r}")
+        self._check_kinds()
         if self.seed is not None and self.rng is not None:
             raise ValueError("give a seed or an rng, not both")
+
+    def _check_kinds(self) -> None:
+        """Refuse what a type checker would have refused, for callers without one."""
+        fields: dict[str, object] = {name: getattr(self, name) for name in ("seed", "rng", "on_event")}
+        if self.seed is not None and type(fields["seed"]) is not int:
+            raise TypeError(f"seed must be a whole number or None, got {self.seed!r}")
+        if not isinstance(fields["rng"], random.Random | None):
+            raise TypeError(f"rng must be a random.Random or None, got {self.rng!r}")
+        if not callable(fields["on_event"]):
+            raise TypeError(f"on_event must be callable with an event, got {self.on_event!r}")
 
     def dice(self, name: str, incarnation: int) -> random.Random:
         """Return where the jitter of one incarnation of the supervisor called `name` comes from."""
@@ -192,7 +203,7 @@ class Foreman(Actor):
 
     @op
     def which_children(self) -> tuple[ChildStatus, ...]:
-        """Return a snapshot of every child, in start order."""
+        """Return a snapshot of every child, in start order; one that was restarted keeps its place."""
         return tuple(child.status() for child in self._children.by_id.values())
 
     @op

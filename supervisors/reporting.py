@@ -43,7 +43,8 @@ class Reporter:
 
     def ended(self, child: Child, exit_: Exit) -> None:
         """Tell how an incarnation ended."""
-        error = "" if exit_.error is None else type(exit_.error).__name__
+        went_well = exit_.error is None or exit_.reason == "declined"
+        error = "" if went_well else type(exit_.error).__name__
         now = trio.current_time()
         if exit_.reason == "crashed":
             self.scope.tell(ChildCrashed(*self._about(child), error, now))

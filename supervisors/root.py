@@ -34,7 +34,10 @@ async def open_root(
 
     Raises:
         Exception: how the actor ended. If the block raises too, both come in an ExceptionGroup.
+        TypeError: the name is no text.
     """
+    if type(name) is not str:
+        raise TypeError(f"name must be a string, got {name!r}")
     block = trio.CancelScope()
     scope = Scope()
 

@@ -125,8 +125,10 @@ class Succession:
         """
         if child.is_playing or child.is_over:
             return
-        if child not in self.recoveries:  # its first start waits for what it needs
+        if not child.is_settled:  # its first start waits for what it needs: it fails
             child.exit = Exit("stopped")
+            if child in self.recoveries:
+                self.recoveries.withdraw(child)
             self.retire(child)
             return
         is_wanted = not (self.is_ending or child.is_dismissed)

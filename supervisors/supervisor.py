@@ -12,6 +12,7 @@ from typing import Any, cast
 from actors.errors import (
     ChildAlreadyPresent,
     ChildAlreadyStarted,
+    ChildError,
     ChildExists,
     ChildNotFound,
     ChildStillRestarting,
@@ -127,7 +128,7 @@ class Supervisor(Foreman):
         self.start_soon(self._start_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning))
+    @op(raises=(ChildError, TypeError))
     def stop_child(self, child_id: str) -> Deferred[None]:
         """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped."""
         child = self._find(child_id)
@@ -135,7 +136,7 @@ class Supervisor(Foreman):
         self.start_soon(self._stop_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, NameTaken, NeedsStopped, StartFailed))
+    @op(raises=(ChildError, NameTaken, StartFailed, TypeError))
     def restart_child(self, child_id: str) -> Deferred[Ref[Any]]:
         """Start a stopped child again, in a new slot with a new ref; answered when its `setup` has ended."""
         spec = self._find_stopped(child_id).spec
@@ -145,7 +146,7 @@ class Supervisor(Foreman):
         self.start_soon(self._start_for, child, answer)
         return answer
 
-    @op(raises=(ChildNotFound, ChildStillRunning, ChildStillRestarting, StillNeeded))
+    @op(raises=(ChildError, TypeError))
     def delete_child(self, child_id: str) -> None:
         """Drop the spec of a stopped child."""
         child = self._find_stopped(child_id)
@@ -154,12 +155,12 @@ class Supervisor(Foreman):
             raise StillNeeded(text, child=child_id)
         self._children.discard(child)
 
-    @op(raises=(ChildNotFound,))
+    @op(raises=(ChildError, TypeError))
     def child(self, child_id: str) -> Ref[Any]:
         """Return a ref to a child."""
         return Ref(self._find(child_id).slot)
 
-    @op(raises=(ChildNotFound,))
+    @op(raises=(ChildError, TypeError))
     def get_child_spec(self, child_id: str) -> ChildSpec[Any]:
         """Return the spec of a child."""
         return self._find(child_id).spec
@@ -170,6 +171,8 @@ class Supervisor(Foreman):
         self._children.change_specs(_checked(specs, self._manner.auto_shutdown))
 
     def _find(self, child_id: str) -> Child:
+        if not isinstance(child_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"child_id must be a string, got {child_id!r}")
         child = self._children.by_id.get(child_id)
         if child is None:
             raise ChildNotFound(f"no child of {self.name!r} is called {child_id!r}", child=child_id)

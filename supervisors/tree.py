@@ -128,7 +128,7 @@ class Tree(TreeHandle[Supervisor]):
         await self.ref.ask(Supervisor.change_intensity(intensity))
 
     async def which_children(self) -> tuple[ChildStatus, ...]:
-        """Return a snapshot of every child, in the order in which they started."""
+        """Return a snapshot of every child, in start order; one that was restarted keeps its place."""
         return await self.ref.ask(Supervisor.which_children())
 
     async def count_children(self) -> ChildCounts:

@@ -240,7 +240,13 @@ class Ref(Generic[ActorT_co]):
 
 
 def slot_of(ref: Ref[Any]) -> Slot:
-    """Return the slot that `ref` addresses: for those who keep actors, not for those who ask them."""
+    """Return the slot that `ref` addresses: for those who keep actors, not for those who ask them.
+
+    Raises:
+        TypeError: it is no ref.
+    """
+    if not isinstance(ref, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"a handle is made from a Ref, got {type(ref).__name__}")
     return ref._slot  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the kernel's own view of a ref
 
 
