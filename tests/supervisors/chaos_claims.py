@@ -16,6 +16,9 @@ from supervisors.child_spec import DEFAULT_QUARANTINE_AFTER
 GONE = frozenset({Fate.CANCELLED, Fate.EXPIRED, Fate.INTERRUPTED})
 """What can become of a message whose asker went away; a crash decides over a departure."""
 
+TURNED_AWAY = frozenset({Fate.BOUNCED, Fate.DROPPED})
+"""What becomes of an ask that its recipient has no use or no room for."""
+
 SEEN: Mapping[str, frozenset[Fate]] = {
     "answered": frozenset({Fate.HANDLED}),
     "declared": frozenset({Fate.FAILED}),
@@ -126,6 +129,8 @@ def fates(letter: Letter) -> frozenset[Fate]:
     if letter.verb != "tell":
         if letter.verb == "stream" and letter.outcome == "gone" and letter.done:
             return GONE | {Fate.HANDLED}  # its consumer had all it wanted
+        if letter.outcome == "gone" and not letter.begun:
+            return GONE | TURNED_AWAY  # in the very instant in which its asker left
         return SEEN[letter.outcome]
     if letter.dead is not None:
         return frozenset({letter.dead})
