@@ -103,10 +103,7 @@ class DynamicSupervisor(Foreman):
         child = self._children.by_id.get(ref.name)
         if child is None or not is_child(child, ref):
             raise ChildNotFound(f"{ref.name!r} is no child of {self.name!r}", child=ref.name)
-        child.is_unwanted = True
-        answer: Deferred[None] = Deferred()
-        self.start_soon(self._stop_for, child, answer)
-        return answer
+        return self._stop_later(child, DynamicSupervisor.stop_child(ref))
 
     @op
     def get_template(self) -> ChildTemplate[..., Any]:

@@ -120,7 +120,7 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         self._ranks = {spec.id: rank for rank, spec in enumerate(self._specs)}
         self._policy = FailoverPolicy(len(self._specs), healthy_for, has_probe)
         self._prober = None if probe is None else Prober(self, probe, probe_every, probe_timeout)
-        self._on_event = on_event
+        self._on_event = self.guarded(on_event)
         self._members: tuple[Child, ...] = ()
         self._refs: tuple[Ref[ActorT], ...] = ()
         self._promotions = self._fail_backs = self._moved = 0

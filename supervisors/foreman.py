@@ -17,18 +17,21 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any, ClassVar, Literal, get_args
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import attrs
 import trio
 
-from actors.errors import ChildStillRunning, RestartsExhausted, StartFailed
+from actors.errors import AskCycle, ChildStillRunning, RestartsExhausted, StartFailed
+from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor
 from actors.kernel.fates import current_books
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from actors.kernel.slot import Exit
+from actors.kernel.stopping import closed_by_end_of
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child, ChildCounts, ChildStatus
 from supervisors.children import Children
@@ -40,6 +43,8 @@ from supervisors.owner import AutoShutdown
 from supervisors.registry import Registry
 from supervisors.reporting import Reporter
 from supervisors.scope import scope_of
+
+EventT = TypeVar("EventT")
 
 AUTO_SHUTDOWNS: tuple[str, ...] = get_args(AutoShutdown)
 
@@ -130,7 +135,7 @@ class Foreman(Actor):
         manner = self._manner
         self._children = Children(
             self,
-            Reporter(scope_of(self.name, manner.on_event)),
+            Reporter(scope_of(self.name, self.guarded(manner.on_event))),
             manner.strategy,
             current_books(),
             manner.intensity,
@@ -139,6 +144,20 @@ class Foreman(Actor):
             manner.auto_shutdown,
         )
         return self._children
+
+    def guarded(self, observe: Callable[[EventT], object]) -> Callable[[EventT], object]:
+        """Return `observe`, but that an error of it is a crash of this actor, whose observer it is."""
+        if observe is unobserved:
+            return observe
+
+        def told(event: EventT) -> None:
+            try:
+                observe(event)
+            except Exception as error:  # noqa: BLE001  # whatever an observer raises
+                error.add_note(f"in on_event of {self.name!r}, told of {type(event).__name__}")
+                self.start_soon(_fail, error)
+
+        return told
 
     async def wind_down(self) -> None:
         """Stop all children.
@@ -177,7 +196,26 @@ class Foreman(Actor):
         else:
             answer.set(Ref(child.slot))
 
-    async def _stop_for(self, child: Child, answer: Deferred[None]) -> None:
+    def _stop_later(self, child: Child, message: object) -> Deferred[None]:
+        """Return the answer to whoever asked for a stop: when the child has stopped.
+
+        One that is asked for by an op of the child itself, or of one that needs it, would wait for itself: it is
+        refused, and nobody is stopped.
+        """
+        waiting = Activity(self.name, "stop_child", self.now())
+        answer: Deferred[None] = Deferred(waits_for=waiting)
+        self.start_soon(self._stop_for, child, answer, waiting, message)
+        return answer
+
+    async def _stop_for(
+        self, child: Child, answer: Deferred[None], waiting: Activity, message: object
+    ) -> None:
+        current_activity.set(waiting)
+        for each in self._children.roster.with_dependents(child):
+            if (path := closed_by_end_of(each.slot, waiting)) is not None:
+                text = f"stopping {child.id!r} would wait for itself: {' -> '.join(path)}"
+                answer.fail(AskCycle(text, message=message, recipient=self.name, path=path))
+                return
         if await self._children.dismiss(child):
             answer.set(None)
         else:
@@ -228,6 +266,11 @@ class Foreman(Actor):
         if not isinstance(intensity, Intensity):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise TypeError(f"intensity must be an Intensity, got {intensity!r}")
         self._children.change_intensity(intensity)
+
+
+async def _fail(error: Exception) -> None:
+    await trio.lowlevel.checkpoint()
+    raise error
 
 
 def is_child(child: Child, ref: Ref[Any]) -> bool:

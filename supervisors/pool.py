@@ -111,7 +111,7 @@ class Pool(Foreman, Generic[ActorT_co]):
             quarantine_after=quarantine_after,
         )
         self._spec("worker")  # what a spec refuses is refused here
-        self._on_event = on_event
+        self._on_event = self.guarded(on_event)
         self._table = Table(key)
         self._replacements: Replacements | None = None
         self._wishes: deque[tuple[int, Deferred[None]]] = deque()

@@ -131,10 +131,7 @@ class Supervisor(Foreman):
     @op(raises=(ChildError, TypeError))
     def stop_child(self, child_id: str) -> Deferred[None]:
         """Stop a child within its grace and keep its spec, unless it is temporary; answered when it has stopped."""
-        child = self._find(child_id)
-        answer: Deferred[None] = Deferred()
-        self.start_soon(self._stop_for, child, answer)
-        return answer
+        return self._stop_later(self._find(child_id), Supervisor.stop_child(child_id))
 
     @op(raises=(ChildError, NameTaken, StartFailed, TypeError))
     def restart_child(self, child_id: str) -> Deferred[Ref[Any]]:
@@ -185,7 +182,8 @@ class Supervisor(Foreman):
                 f"child {child_id!r} starts again by itself; stop it first", child=child_id
             )
         if child.state != "stopped":
-            raise ChildStillRunning(f"child {child_id!r} is {child.state}; stop it first", child=child_id)
+            advice = "wait until it has stopped" if child.state == "stopping" else "stop it first"
+            raise ChildStillRunning(f"child {child_id!r} is {child.state}; {advice}", child=child_id)
         return child
 
     def _check_needs(self, spec: ChildSpec[Actor]) -> None:

@@ -82,9 +82,9 @@ class Envelope:
     @property
     def blocker(self) -> Activity | None:
         """The activity this envelope waits for, or None when that is not known."""
-        if self.is_parked or self.fate is not None:
+        if self.fate is not None:
             return None
-        return self.serving or self.mailbox.holder
+        return self.serving if self.is_parked else self.serving or self.mailbox.holder
 
     @property
     def label(self) -> str | None:

@@ -101,6 +101,10 @@ class Incarnation:
         except Exception as error:  # noqa: BLE001  # whatever the factory raises is how this incarnation ended
             self._errors += (error,)
             return
+        except trio.Cancelled as stray:
+            text = f"the factory of {self.slot.name!r} raised a trio.Cancelled, which is none of its own"
+            self._errors += (_caused(RuntimeError(text), stray),)
+            return
         async with trio.open_nursery() as self.nursery:
             if await self._set_up(actor):
                 started()
@@ -276,3 +280,8 @@ class Incarnation:
     def name(self) -> str:
         """The slot's name."""
         return self.slot.name
+
+
+def _caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 
-from actors.errors import NotNow
+from actors.errors import NotNow, RestartsExhausted, StartFailed
 
 
 def annotate(error: Exception, note: str) -> None:
-    """Say on `error` where it struck; an exception that lets nothing be added to it stays as it is."""
+    """Say on `error` where it struck; an exception that lets nothing be added to it stays as it is.
+
+    What a supervisor says of its children struck elsewhere, and says so itself.
+    """
+    if isinstance(error, RestartsExhausted | StartFailed):
+        return
     with contextlib.suppress(Exception):
         error.add_note(note)
 

@@ -21,6 +21,8 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from actors.kernel.activity import Activity
+
 R = TypeVar("R")
 
 _OPEN, _ANSWERED, _EXPIRED, _ABANDONED = range(4)
@@ -121,12 +123,16 @@ class Deferred(Generic[R]):
 
     Args:
         on_abandoned: called in the actor, at a message boundary, when the asker left before an answer was set.
+        waits_for: the activity on which the answer depends, for the wait-for graph; None where that is not known.
     """
 
-    __slots__ = ("_error", "_is_set", "_sink", "_value", "on_abandoned")
+    __slots__ = ("_error", "_is_set", "_sink", "_value", "on_abandoned", "waits_for")
 
-    def __init__(self, on_abandoned: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, on_abandoned: Callable[[], object] | None = None, *, waits_for: Activity | None = None
+    ) -> None:
         self.on_abandoned = on_abandoned
+        self.waits_for = waits_for
         self._sink: Callable[[Deferred[R]], bool] | None = None
         self._is_set = False
         self._value: R | None = None

@@ -244,7 +244,7 @@ class Server:
             self._crashed(envelope, spec, RuntimeError(text))
             return
         self._open_work().park(envelope, spec, deferred)
-        envelope.is_parked = True
+        envelope.is_parked, envelope.serving = True, deferred.waits_for
         if spec.idempotent and not deferred.is_set and envelope.deferred_at is None:
             envelope.deferred_at = trio.current_time()
         type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell

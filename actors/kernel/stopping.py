@@ -66,6 +66,15 @@ def awaiting_end_of(slot: Slot) -> Generator[None]:
         activity.waits -= waits
 
 
+def closed_by_end_of(slot: Slot, waiting: Activity) -> tuple[str, ...] | None:
+    """Return the path that `waiting` would close if it waited for the end of the actor in `slot`, or None."""
+    at_work = [] if slot.performer is None else list(slot.performer.activities())
+    if slot.mailbox.holder is not None:
+        at_work.append(slot.mailbox.holder)
+    paths = (find_cycle(waiting, activity) for activity in at_work)
+    return next((path for path in paths if path is not None), None)
+
+
 def _turn_away_what_waits_for(ending: Activity) -> None:
     """Refuse the asks that lie in a mailbox held by `ending` and were sent by an op for which `ending` waits."""
     seen: set[Activity] = set()
@@ -75,7 +84,7 @@ def _turn_away_what_waits_for(ending: Activity) -> None:
         seen.add(asking)
         for awaited in tuple(asking.waits):
             blocker = awaited.blocker
-            if blocker is ending and isinstance(awaited, Envelope) and awaited.serving is None:
+            if blocker is ending and isinstance(awaited, Envelope) and not awaited.is_parked:
                 _refuse(awaited, find_cycle(asking, ending) or ())
             elif blocker is not None and blocker not in seen:
                 open_ends.append(blocker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from textwrap import dedent
 
 import attrs
@@ -29,6 +30,12 @@ class Stage:
         return ()
 
     def request_stop(self, grace: float, *, drain: bool) -> None:
+        raise NotImplementedError
+
+    def post(self, call: Callable[[], object]) -> None:
+        raise NotImplementedError
+
+    def leave_behind(self, cause: BaseException | None) -> None:
         raise NotImplementedError
 
 

@@ -100,9 +100,7 @@ async def test_a_failed_first_start_fails_the_tree_and_stops_the_others_in_rever
         ChildSpec("c", Script(setups=[root]).player),
         ChildSpec("d", script.player),
     ]
-    with pytest.raises(
-        StartFailed, match=r"^child 'c' did not start: it failed with ValueError\nin setup$"
-    ) as caught:
+    with pytest.raises(StartFailed, match=r"^child 'c' did not start: it failed with ValueError$") as caught:
         async with open_supervisor(children=specs, on_event=events.append):
             pytest.fail("the block must not be entered")
     assert (caught.value.child, caught.value.__cause__) == ("c", root)
@@ -706,87 +704,3 @@ async def test_a_nested_start_that_fails_names_every_floor() -> None:
     assert isinstance(middle, StartFailed)
     assert (caught.value.child, middle.child) == ("inner", "a")
     assert isinstance(middle.__cause__, ValueError)
-
-
-# misuse by callers without a type checker
-
-
-@pytest.mark.parametrize(
-    "operation", ["stop_child", "restart_child", "delete_child", "child", "get_child_spec"]
-)
-@pytest.mark.parametrize("wrong", [None, 7, ["a"], b"a"])
-async def test_an_id_that_is_no_text_is_refused_and_hurts_nobody(operation: str, wrong: Any) -> None:
-    async with open_supervisor(children=[ChildSpec("a", Player)]) as tree:
-        with pytest.raises(TypeError, match=r"^child_id must be a string, got "):
-            await getattr(tree, operation)(wrong)
-        assert await (await tree.child("a")).ask(Player.add(1)) == [1]
-
-
-@pytest.mark.parametrize(
-    ("argument", "complaint"),
-    [
-        ({"seed": "7"}, "seed must be a whole number or None, got '7'"),
-        ({"seed": True}, "seed must be a whole number or None, got True"),
-        ({"rng": 1}, "rng must be a random.Random or None, got 1"),
-        ({"on_event": None}, "on_event must be callable with an event, got None"),
-        ({"name": None}, "name must be a string, got None"),
-    ],
-)
-async def test_an_argument_of_the_wrong_kind_is_refused_before_anything_starts(
-    argument: dict[str, Any], complaint: str
-) -> None:
-    with pytest.raises(TypeError) as caught:
-        async with open_supervisor(**argument):
-            pytest.fail("the block must not be entered")
-    assert str(caught.value) == complaint
-
-
-def test_a_handle_is_made_from_a_ref() -> None:
-    wrong: Any = None
-    with pytest.raises(TypeError, match=r"^a handle is made from a Ref, got NoneType$"):
-        Tree(wrong)
-
-
-async def test_a_first_start_that_waits_and_is_stopped_fails_and_ends_nobody() -> None:
-    events: list[LifecycleEvent] = []
-    spec = ChildSpec("a", Player, backoff=Backoff(initial=4.0))
-    async with open_supervisor(
-        children=[spec], auto_shutdown="any", rng=HalfDice(), on_event=events.append
-    ) as tree:
-        await (await tree.child("a")).tell(Player.crash())
-        await trio.testing.wait_all_tasks_blocked()
-        late = ChildSpec("late", Player, restart="transient", significant=True, needs=("a",))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(refused, tree, late)
-            await trio.testing.wait_all_tasks_blocked()
-            await (await tree.child("late")).stop()
-        await trio.sleep(5)
-        assert [child.id for child in await tree.which_children()] == ["a"]
-    assert not [event for event in events if event.child == "late"]
-
-
-async def refused(tree: Tree, spec: ChildSpec[Any]) -> None:
-    with pytest.raises(StartFailed, match=r"^child 'late' did not start: it was stopped first$"):
-        await tree.start_child(spec)
-
-
-async def test_an_escalation_through_many_levels_keeps_the_first_and_the_last_of_them() -> None:
-    def level(depth: int) -> ChildSpec[Any]:
-        if not depth:
-            return ChildSpec("bottom", Player)
-        inner = level(depth - 1)
-        return ChildSpec(f"level-{depth}", lambda: Supervisor(children=[inner], intensity=Intensity(0)))
-
-    with pytest.raises(RestartsExhausted) as caught:
-        async with open_supervisor(children=[level(30)], intensity=Intensity(0)) as tree:
-            handle = tree
-            for depth in range(30, 0, -1):
-                handle = Tree(await handle.child(f"level-{depth}"))
-            await (await handle.child("bottom")).tell(Player.crash("deep"))
-            await trio.sleep_forever()
-    found: list[BaseException] = [caught.value]
-    while isinstance(found[-1], RestartsExhausted):
-        found.append(found[-1].exceptions[0])
-    assert str(found[-1]) == "deep"
-    named = [error.child for error in found if isinstance(error, RestartsExhausted)]
-    assert named == ["level-30", *(f"level-{depth}" for depth in range(8, 0, -1)), "bottom"]
