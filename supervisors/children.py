@@ -62,7 +62,9 @@ class Children:
         registry = self.report.scope.registry
         self.roster = Roster(self.strategy, self.books, self.backoff, window, registry, self._cut)
         recoveries = Recoveries(
-            lambda: Recovery(self.by_id.values, self._recall, self.roster.next_of, self.launch, self._retire),
+            lambda: Recovery(
+                self.by_id.values, self._recall, self.roster.next_of, self.launch, self._abandon
+            ),
             self.owner.start_soon,
         )
         failures = Failures(self.intensity.restarts)
@@ -82,8 +84,12 @@ class Children:
     def _cut(self, child: Child) -> None:
         self._succession.cut(child)
 
-    def _retire(self, child: Child) -> None:
-        self._succession.retire(child)
+    def _abandon(self, members: Sequence[Child]) -> None:
+        """Close those that wait, as the supervisor is cancelled; those that still play are closed when they end."""
+        self._succession.is_ending = True
+        for child in members:
+            if not child.is_playing:
+                self._succession.retire(child)
 
     @property
     def by_id(self) -> Mapping[str, Child]:
@@ -117,7 +123,7 @@ class Children:
             await need.settled()
         if not child.is_over and (unmet := self.roster.unmet_need(child.spec)) is not None:
             child.exit = Exit("crashed", NeedsStopped(unmet, child=child.id))
-            self._retire(child)
+            self._succession.retire(child)
         elif not child.is_over:
             self._launch_behind_needs(child)
         await self.started(child)
@@ -201,7 +207,7 @@ class Children:
             exit_ = await child.play(self._on_started)
         except BaseException:
             self.report.ended(child, child.exit)
-            self._retire(child)
+            self._succession.retire(child)
             raise
         self.report.ended(child, exit_)
         self._succession.judge(child, exit_)

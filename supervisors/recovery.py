@@ -35,14 +35,14 @@ class Recovery:
         recall: ends a child's incarnation within its grace; one that does not end in time is to leave.
         next_of: picks the one to start next, from those that wait, in start order, and the instants they are due.
         begin: starts a child's next incarnation.
-        abandon: is told of each member that will not be started, because all is cancelled.
+        abandon: is told of the members that will not be started, because all is cancelled.
     """
 
     row: Callable[[], Iterable[Child]]
     recall: Callable[[Child], Awaitable[None]]
     next_of: Callable[[Collection[Child], Mapping[Child, float]], Child]
     begin: Callable[[Child], object]
-    abandon: Callable[[Child], object]
+    abandon: Callable[[tuple[Child, ...]], object]
     _due: dict[Child, float] = attrs.field(factory=dict[Child, float], init=False)
     _waiting: OrderedDict[Child, None] = attrs.field(factory=OrderedDict[Child, None], init=False)
     _round: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
@@ -84,9 +84,8 @@ class Recovery:
                 with trio.CancelScope() as self._round:
                     await self._bring_up(self._in_order())
         finally:
-            for child in self.members:
-                if not child.is_playing:
-                    self.abandon(child)
+            if self._due:
+                self.abandon(self.members)
 
     def _in_order(self) -> list[Child]:
         if len(self._due) == 1:

@@ -6,6 +6,7 @@ code that changes it. It is not a thread and not a service: an idle one costs a 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar, TypeVarTuple, cast
@@ -84,6 +85,9 @@ class Actor:
         for spec in cls.__ops__.values():
             if hasattr(Actor, spec.name):
                 raise TypeError(f"op {cls.__name__}.{spec.name}: the name is the kernel's own; take another")
+        for hook in (cls.hand_over, cls.take_over, cls.next_deadline, cls.on_deadline):
+            if inspect.iscoroutinefunction(hook):
+                raise TypeError(f"{cls.__name__}.{hook.__name__} must be a plain def, not async")
 
     # what a subclass may define
 

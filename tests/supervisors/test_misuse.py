@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from players import HalfDice, Player
 
-from actors.errors import AskCycle, DeliveryError, RestartsExhausted, StartFailed
+from actors.errors import ActorStopped, AskCycle, DeliveryError, RestartsExhausted, StartFailed
 from actors.kernel import Actor, Ref, op
 from supervisors import (
     Backoff,
@@ -207,3 +207,39 @@ async def test_an_escalation_has_no_notes_of_where_it_did_not_strike() -> None:
             await (await tree.child("a")).tell(Player.crash())
             await trio.sleep_forever()
     assert getattr(caught.value, "__notes__", []) == []
+
+
+class Slow(Player):
+    async def teardown(self) -> None:
+        await trio.sleep(0.8)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+async def test_a_tree_cancelled_while_a_group_is_recalled_leaves_no_slot_open(*, is_nested: bool) -> None:
+    """The member in its shielded teardown ends when its recovery is gone already."""
+    group: list[ChildSpec[Actor]] = [ChildSpec("a", Player), ChildSpec("b", Slow, name="b")]
+    branch = ChildSpec("branch", lambda: Supervisor("one_for_all", children=group), grace=0.0)
+    with trio.CancelScope() as scope:
+        async with open_supervisor("one_for_all", children=[branch] if is_nested else group) as tree:
+            inner = Tree(await tree.child("branch")) if is_nested else tree
+            b: Ref[Player] = await inner.child("b")
+            await (await inner.child("a")).tell(Player.crash())
+            await trio.sleep(0.5)
+            b.tell_nowait(Player.add(1))
+            if is_nested:
+                await tree.stop_child("branch")
+                assert tree.names() == ()
+            else:
+                scope.cancel()
+                await trio.sleep_forever()
+    assert b.is_ended
+    with pytest.raises(ActorStopped):
+        await b.ask(Player.add(2))
+
+
+def test_a_hook_that_hands_state_on_is_no_coroutine() -> None:
+    with pytest.raises(TypeError, match=r"^Absent\.take_over must be a plain def, not async$"):
+
+        class Absent(Actor):
+            async def take_over(self, state: object) -> None:  # type: ignore[override]  # what it forbids
+                del state
