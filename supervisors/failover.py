@@ -110,7 +110,7 @@ class FailoverGroup(Foreman, Generic[ActorT]):
         super().__init__(
             Manner(intensity=NO_BUDGET, backoff=backoff, seed=seed, rng=rng, on_event=self._hear)
         )
-        if not isinstance(members, Sequence) or isinstance(members, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        if not isinstance(members, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise TypeError(f"members are given as a sequence of ChildSpec, got {type(members).__name__}")
         has_probe = probe is not None
         if has_probe and not callable(probe):

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
@@ -617,7 +618,7 @@ async def test_the_crash_of_the_block_ends_the_group() -> None:
             ValueError,
             "standby_probe_every must be > 0 and finite, got -1.0",
         ),
-        ({"seed": 1, "rng": 2}, ValueError, "give a seed or an rng, not both"),
+        ({"seed": 1, "rng": Random(2)}, ValueError, "give a seed or an rng, not both"),
     ],
 )
 def test_a_wrong_group_is_refused(options: dict[str, Any], kind: type[Exception], complaint: str) -> None:
