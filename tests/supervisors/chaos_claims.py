@@ -129,8 +129,8 @@ def fates(letter: Letter) -> frozenset[Fate]:
     if letter.verb != "tell":
         if letter.verb == "stream" and letter.outcome == "gone" and letter.done:
             return GONE | {Fate.HANDLED}  # its consumer had all it wanted
-        if letter.outcome == "gone" and not letter.begun:
-            return GONE | TURNED_AWAY  # in the very instant in which its asker left
+        if letter.outcome == "gone" and letter.is_brief:
+            return GONE | TURNED_AWAY  # in the instant in which its asker left
         return SEEN[letter.outcome]
     if letter.dead is not None:
         return frozenset({letter.dead})

@@ -45,6 +45,8 @@ class Letter:
         done: how often one came to its end.
         failed: how often one raised its declared error.
         undone: how often its value was handed back, as its asker had gone.
+        sent_at: when it was sent, or will be in this instant.
+        is_brief: whether its sender went away in that very instant.
         outcome: what the sender got to know.
         dead: its fate as a dead letter, or None.
     """
@@ -57,6 +59,8 @@ class Letter:
     done: int = 0
     failed: int = 0
     undone: int = 0
+    sent_at: float = attrs.field(factory=trio.current_time)
+    is_brief: bool = False
     outcome: Outcome = "gone"
     dead: Fate | None = None
 

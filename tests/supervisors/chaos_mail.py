@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import attrs
+import trio
 from chaos_ledger import Ledger, Letter, Outcome
 
 from actors.errors import (
@@ -66,6 +67,9 @@ class Entered:
                 self.letter.outcome = "declared"
             case AskCycle():
                 self.letter.outcome = "unsent" if error.message is self.message else "declared"
+                return False
+            case trio.Cancelled():
+                self.letter.is_brief = trio.current_time() == self.letter.sent_at
                 return False
             case _:
                 return False

@@ -29,9 +29,7 @@ from actors.kernel.slot import Slot
 from actors.kernel.unfinished import Unfinished
 from supervisors import Intensity
 from supervisors.children import Children
-from supervisors.restart import Restart
 from supervisors.roster import Roster
-from supervisors.succession import Succession
 
 Patch = pytest.MonkeyPatch
 
@@ -272,15 +270,15 @@ def a_value_not_handed_back(patch: Patch) -> None:
 
 
 def a_forgotten_restart(patch: Patch) -> None:
-    do, is_time = Succession.carry_out, now_and_then(5)
+    launch, is_time = Children.launch, now_and_then(5)
 
-    def forgetful(self: Succession, child: Any, exit_: Any, decision: Any) -> None:
-        if isinstance(decision, Restart) and is_time():
-            child.rest()
+    def forgetful(self: Children, child: Any) -> None:
+        if child.slot.incarnation and is_time():
+            child.begin()  # and nobody plays
         else:
-            do(self, child, exit_, decision)
+            launch(self, child)
 
-    patch.setattr(Succession, "carry_out", forgetful)
+    patch.setattr(Children, "launch", forgetful)
 
 
 def a_restart_of_one_for_all(patch: Patch) -> None:
@@ -347,7 +345,7 @@ def a_state_inherited_twice(patch: Patch) -> None:
         (no_quarantine, "is handled as often as it may be"),
         (a_mailbox_turned_over_at_a_restart, "of the same sender"),
         (a_value_not_handed_back, "what nobody received was handed back"),
-        (a_forgotten_restart, "is restarting 60 s after the last crash|its tasks were waiting at"),
+        (a_forgotten_restart, "is starting 60 s after the last crash|its tasks were waiting at"),
         (a_restart_of_one_for_all, "of its group had not ended"),
         (a_restart_that_happens_twice, "was setting up"),
         (a_teardown_skipped, "is up after the end"),
