@@ -32,6 +32,11 @@ PROBLEMS_KEPT = 20
 """Problems told of; a broken run breaks the same claim thousands of times."""
 
 
+def step() -> int:
+    """Return how often the present task has yielded."""
+    return trio.lowlevel.current_task()._schedule_points
+
+
 @attrs.define(eq=False)
 class Letter:
     """One message of a sender.
@@ -46,6 +51,7 @@ class Letter:
         failed: how often one raised its declared error.
         undone: how often its value was handed back, as its asker had gone.
         sent_at: when it was sent, or will be in this instant.
+        sent_in: the step of its sender's task in which it was sent.
         is_brief: whether its sender went away in that very instant.
         outcome: what the sender got to know.
         dead: its fate as a dead letter, or None.
@@ -60,6 +66,7 @@ class Letter:
     failed: int = 0
     undone: int = 0
     sent_at: float = attrs.field(factory=trio.current_time)
+    sent_in: int = attrs.field(factory=step)
     is_brief: bool = False
     outcome: Outcome = "gone"
     dead: Fate | None = None

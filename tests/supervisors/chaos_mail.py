@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 import trio
-from chaos_ledger import Ledger, Letter, Outcome
+from chaos_ledger import Ledger, Letter, Outcome, step
 
 from actors.errors import (
     ActorStopped,
@@ -65,8 +65,11 @@ class Entered:
                 self.letter.outcome = "stopped"
             case Refusal() | ChildError() | StartFailed() | ValueError():
                 self.letter.outcome = "declared"
-            case AskCycle():
-                self.letter.outcome = "unsent" if error.message is self.message else "declared"
+            case AskCycle() if error.message is not self.message:
+                self.letter.outcome = "declared"
+                return False
+            case AskCycle():  # before it was sent, or later, as its recipient began to stop
+                self.letter.outcome = "unsent" if step() == self.letter.sent_in else "stopped"
                 return False
             case trio.Cancelled():
                 self.letter.is_brief = trio.current_time() == self.letter.sent_at
