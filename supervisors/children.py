@@ -10,8 +10,10 @@ import random
 from collections.abc import Mapping, Sequence
 
 import attrs
+import trio
 
 from actors.errors import NeedsStopped, StartFailed
+from actors.kernel.activity import Activity
 from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.incarnation import Incarnation
@@ -61,15 +63,20 @@ class Children:
         window = RestartWindow(self.intensity)
         registry = self.report.scope.registry
         self.roster = Roster(self.strategy, self.books, self.backoff, window, registry, self._cut)
-        recoveries = Recoveries(
-            lambda: Recovery(
-                self.by_id.values, self._recall, self.roster.next_of, self.launch, self._abandon
-            ),
-            self.owner.start_soon,
-        )
+        recoveries = Recoveries(self._recovery, self.owner.start_soon)
         failures = Failures(self.intensity.restarts)
         self._succession = Succession(
             self.owner, self.report, self.roster, recoveries, self.rng, self.auto_shutdown, failures
+        )
+
+    def _recovery(self) -> Recovery:
+        return Recovery(
+            self.by_id.values,
+            self._recall,
+            self.roster.next_of,
+            self.launch,
+            Activity(self.report.supervisor, "restart", trio.current_time()),
+            self._abandon,
         )
 
     @property

@@ -48,6 +48,10 @@ class Recoveries:
         """Let a waiting child wait no longer, but for its predecessors."""
         self._of[child].hasten(child)
 
+    def hold(self, child: Child) -> None:
+        """Hold the mailbox of a child that is down now."""
+        self._of[child].hold(child)
+
     def leave(self, child: Child) -> None:
         """Take a child out, if it is in one: it is up, or is not to come up any more."""
         if (recovery := self._of.pop(child, None)) is not None:

@@ -11,6 +11,10 @@ up already failed (it joins, with all that lean on it), a member was stopped by 
 started is none any longer, so nobody is started twice. The group is most often one child alone; nothing is different
 then.
 
+A member that is to end may be asking one that is down, and would wait for the very recovery that waits for it. So a
+recovery is in the wait-for graph: it holds the mailboxes of the members that are down, and waits for those that it
+recalls. Such an ask is refused.
+
 It decides nothing: who is in it and when each is due comes from outside.
 """
 
@@ -23,6 +27,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 import attrs
 import trio
 
+from actors.kernel.activity import Activity, current_activity
 from supervisors.child import Child
 
 
@@ -35,6 +40,7 @@ class Recovery:
         recall: ends a child's incarnation within its grace; one that does not end in time is to leave.
         next_of: picks the one to start next, from those that wait, in start order, and the instants they are due.
         begin: starts a child's next incarnation.
+        activity: what it shows as in the wait-for graph.
         abandon: is told of the members that will not be started, because all is cancelled.
     """
 
@@ -42,6 +48,7 @@ class Recovery:
     recall: Callable[[Child], Awaitable[None]]
     next_of: Callable[[Collection[Child], Mapping[Child, float]], Child]
     begin: Callable[[Child], object]
+    activity: Activity
     abandon: Callable[[tuple[Child, ...]], object]
     _due: dict[Child, float] = attrs.field(factory=dict[Child, float], init=False)
     _waiting: OrderedDict[Child, None] = attrs.field(factory=OrderedDict[Child, None], init=False)
@@ -55,6 +62,12 @@ class Recovery:
     def take_in(self, child: Child, due: float) -> None:
         """Make `child` a member, not to be started before `due`; one that is a member already is never due sooner."""
         self._due[child] = max(due, self._due.get(child, -math.inf))
+        self.hold(child)
+
+    def hold(self, child: Child) -> None:
+        """Hold the mailbox of a member, if it is down."""
+        if not child.is_playing:
+            child.slot.mailbox.holder = self.activity
 
     def hasten(self, child: Child) -> None:
         """Let `child` wait no longer, but for its predecessors."""
@@ -65,6 +78,8 @@ class Recovery:
         """Note that `child` is not to be started (any more)."""
         self._due.pop(child, None)
         self._waiting.pop(child, None)
+        if child.slot.mailbox.holder is self.activity:
+            child.slot.mailbox.holder = None
 
     def absorb(self, other: Recovery) -> None:
         """Take over the members of `other`, which ends."""
@@ -79,6 +94,7 @@ class Recovery:
 
     async def run(self) -> None:
         """Bring all members up; return when none is left."""
+        current_activity.set(self.activity)
         try:
             while self._due:
                 with trio.CancelScope() as self._round:

@@ -205,7 +205,7 @@ def _look_at(view: ChildView, inside: Inside | None, above: str, level: int, now
 def _phase(slot: Slot) -> tuple[RunningOp, ...]:
     """Return the `setup` or `wind_down` that the actor is at, which is no op but holds the mailbox like one."""
     holder = slot.mailbox.holder
-    if holder is None or (slot.performer is not None and holder in slot.performer.activities()):
+    if holder is None or slot.performer is None or holder in slot.performer.activities():
         return ()
     return (RunningOp.of(holder),)
 

@@ -77,7 +77,9 @@ class Succession:
             self.retire(child)
             return
         child.rest()
-        if child not in self.recoveries:  # it ended so late that its group is up without it
+        if child in self.recoveries:
+            self.recoveries.hold(child)
+        else:  # it ended so late that its group is up without it
             self.recoveries.bring_up((child,), trio.current_time())
 
     def decide(self, child: Child, exit_: Exit) -> Decision:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import attrs
 
 from actors.errors import AskCycle
+from actors.kernel import endings
 from actors.kernel.activity import Activity, Awaited, current_activity, find_cycle
 from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
@@ -91,6 +92,9 @@ def _turn_away_what_waits_for(ending: Activity) -> None:
 
 
 def _refuse(envelope: Envelope, path: tuple[str, ...]) -> None:
+    if envelope.has_started:
+        endings.interrupted(envelope, None)  # it waits to be tried again
+        return
     name = envelope.mailbox.name
     text = f"asking {envelope.message!r} waits for itself, as {name!r} is stopping: {' -> '.join(path)}"
     error = AskCycle(text, message=envelope.message, recipient=name, path=path)

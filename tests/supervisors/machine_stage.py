@@ -90,8 +90,7 @@ def in_short(event: LifecycleEvent) -> tuple[str, ...]:
         case ChildCrashed(child=child, incarnation=incarnation, error=error, at=at):
             facts = (child, "crashed", incarnation, error, at)
         case ChildStopped(child=child, incarnation=incarnation, reason=reason, error=error, at=at):
-            wrong = "" if (reason, error) == ("declined", "NotNow") else error
-            facts = (child, "stopped", incarnation, reason + wrong, at)
+            facts = (child, "stopped", incarnation, reason + error, at)
         case ChildRestarting(child=child, incarnation=incarnation, delay=delay, at=at):
             facts = (child, "restarting", incarnation, delay, at)
         case ChildGivenUp(child=child, incarnation=incarnation, budget=budget, at=at):

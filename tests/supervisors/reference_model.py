@@ -111,6 +111,8 @@ class Model:
             self._halt(child, is_kept=True)
             error = "OSError" if child.spec.is_rough else "EndedUnasked"
             self._ends(child, error, is_again=is_again, is_at_once=True)
+        elif child.state == "starting":
+            self._drop(child)  # it never was, so nothing follows from its end
         elif is_again:
             self._recovery_of(child)[child.id] = self.now  # the restart it waits for is paid for already
         else:
@@ -358,13 +360,13 @@ class Model:
 
     def _drop(self, child: Child) -> None:
         """Let a child wait no longer if it waits: it is stopped."""
-        if child.state in {"restarting", "starting"}:
+        if child.state == "starting":
+            self._leaves(self._recovery_of(child), child)
+            self._gives_up(child)
+        elif child.state == "restarting":
             self._tell(child, "stopped", "stopped")
             self._leaves(self._recovery_of(child), child)
-            if child.state == "starting":
-                self._gives_up(child)
-            else:
-                self._keep_or_forget(child)
+            self._keep_or_forget(child)
 
     def _recovery_of(self, child: Child) -> Recovery:
         return next(recovery for recovery in self.recoveries if child.id in recovery)

@@ -192,7 +192,7 @@ class SupervisorMachine(RuleBasedStateMachine):
     def end(self, which: int, is_asked: bool) -> None:
         """Let a child end by itself, or because somebody stops it through its ref."""
         self.step()
-        if is_asked and (child := self.pick(which, "running", "restarting")):
+        if is_asked and (child := self.pick(which, "running", "restarting", "starting")):
             self.play_on(self.refs[child].stop)
             self.model.stop_through_ref(child)
         elif child := self.pick(which, "running"):

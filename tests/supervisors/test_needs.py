@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import trio
 from players import HalfDice, Player, Script
 
-from actors.errors import NeedsStopped, StartFailed, StillNeeded
-from actors.kernel import Actor, Ref
+from actors.errors import AskCycle, DeliveryError, Interrupted, NeedsStopped, StartFailed, StillNeeded
+from actors.kernel import Actor, Message, Ref, op
 from actors.kernel.ref import slot_of
 from supervisors import Backoff, ChildSpec, Strategy, Supervisor, Tree, open_supervisor
 
@@ -314,3 +318,65 @@ async def test_a_need_that_is_being_stopped_is_missed_already() -> None:
         await trio.sleep(0.2)
         with pytest.raises(NeedsStopped):
             await tree.restart_child("call")
+
+
+class Archive(Actor):
+    @op(idempotent=True)
+    def look_up(self, word: str) -> str:
+        if word == "trip" and self.incarnation == 1:
+            raise LookupError(word)
+        return f"{word} by {self.incarnation}"
+
+
+class Editor(Actor):
+    """Asks the archive it needs in the middle of an op of its own."""
+
+    def __init__(self, archive: Callable[[], Ref[Archive]]) -> None:
+        self.archive = archive
+
+    @op
+    async def work(self, word: str, seconds: float = 0.0) -> str:
+        await trio.sleep(seconds)
+        return await self.archive().ask(Archive.look_up(word))
+
+
+def desk(kept: dict[str, Ref[Any]]) -> list[ChildSpec[Actor]]:
+    return [
+        ChildSpec("archive", Archive, backoff=Backoff(initial=2.0)),
+        ChildSpec("editor", lambda: Editor(lambda: kept["archive"]), needs=("archive",), grace=math.inf),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "told", "after"),
+    [
+        (Editor.work("trip"), Interrupted, 0.0),  # the very message that crashed it
+        (Editor.work("late", 0.5), AskCycle, 0.5),  # one that comes while it is down
+    ],
+)
+async def test_a_member_in_the_middle_of_an_ask_to_one_that_is_down_does_not_hold_up_its_group(
+    message: Message[Editor, str], told: type[Exception], after: float
+) -> None:
+    kept: dict[str, Ref[Any]] = {}
+    async with open_supervisor(children=desk(kept), rng=HalfDice()) as tree, trio.open_nursery() as nursery:
+        kept["archive"] = await tree.child("archive")
+        editor: Ref[Editor] = await tree.child("editor")
+        if after:
+            nursery.start_soon(interrupted, editor, message, told, after)
+            await trio.testing.wait_all_tasks_blocked()
+            await kept["archive"].tell(Archive.look_up("trip"))
+        else:
+            await interrupted(editor, message, told, after)
+        assert await kept["archive"].ask(Archive.look_up("outside")) == "outside by 2"
+        assert trio.current_time() == 1.0
+        assert await editor.ask(Editor.work("again")) == "again by 2"
+
+
+async def interrupted(
+    editor: Ref[Editor], message: Message[Editor, str], told: type[Exception], after: float
+) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        await editor.ask(message)
+    causes = [type(caught.value), type(caught.value.__cause__)]
+    assert told in causes
+    assert trio.current_time() == after

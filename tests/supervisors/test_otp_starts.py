@@ -46,7 +46,7 @@ async def test_a_child_that_declines_is_kept_without_an_incarnation_and_its_ref_
             await ref.ask(Player.add(1))
         assert await states(tree) == {"one": "stopped", "two": "running"}
         assert await counts(tree) == (2, 1, 0, 1)
-        assert told(events) == ["one stopped 1 declined NotNow @0", "two started 1 @0"]
+        assert told(events) == ["one stopped 1 declined @0", "two started 1 @0"]
 
 
 @pytest.mark.parametrize("restart", ["permanent", "transient"])
