@@ -107,7 +107,7 @@ class Hands:
     async def _stop(self, above: Tree, path: str) -> None:
         """Stop a worker, and those that need it with it."""
         needing = (each for each, needs in NEEDS.items() if path in needs)
-        self.chaos.lives.dismissed.update({path, *needing} & set(self.chaos.lives.playing))
+        self.chaos.lives.dismissed.update((path, *needing))
         await self._ask(lambda: above.stop_child(path.split("/")[1]))
 
     async def hire(self) -> None:

@@ -142,7 +142,8 @@ class Lives:
                 if path in self.playing:
                     self.problem(f"{path} was started twice")
                 self.playing[path] = None
-                self.dismissed.discard(path)
+                if event.incarnation == 1:  # one that was starting when it was dismissed may get so far
+                    self.dismissed.discard(path)
                 life = self._on_stage.get(path)
                 if life is not None and (heritage == "kept") != life.is_heir:
                     self.problem(f"{path} started {heritage}, and its state says otherwise")
