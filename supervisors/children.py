@@ -18,6 +18,7 @@ from actors.kernel.actor import Actor
 from actors.kernel.fates import Books
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.slot import Exit
+from actors.kernel.stopping import awaiting_end_of
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
@@ -148,7 +149,8 @@ class Children:
         Raises:
             StartFailed: it did not start; the cause is chained.
         """
-        await child.settled()
+        with awaiting_end_of(child.slot):
+            await child.settled()
         if not child.has_started and child.exit.reason != "declined":
             cause = child.exit.error
             why = "was stopped first" if cause is None else f"failed with {type(cause).__name__}"

@@ -179,7 +179,7 @@ class Incarnation:
 
     async def _tear_down(self, actor: Actor) -> None:
         rest = LEAST_TEARDOWN if self._stop_by is None else self._stop_by - trio.current_time()
-        self._errors += await tear_down(actor, self.name, max(LEAST_TEARDOWN, rest))
+        self._errors += await tear_down(actor, self.slot.mailbox, max(LEAST_TEARDOWN, rest))
         if self.is_on:
             bequeath(actor, self.slot, self.error)
 

@@ -33,16 +33,15 @@ async def in_phase(phase: str, run: Callable[[], Awaitable[None]], mailbox: Mail
         mailbox.holder = None
 
 
-async def tear_down(actor: Actor, name: str, bound: float) -> tuple[Exception, ...]:
+async def tear_down(actor: Actor, mailbox: Mailbox, bound: float) -> tuple[Exception, ...]:
     """Run `teardown`, shielded, for `bound` seconds at most; return what went wrong."""
     scope = trio.CancelScope(deadline=trio.current_time() + bound, shield=True)
     errors: tuple[Exception, ...] = ()
     try:
         with scope:
-            await actor.teardown()
+            await in_phase("teardown", actor.teardown, mailbox)
     except Exception as error:  # noqa: BLE001  # told by the incarnation
-        annotate(error, "in teardown")
         errors = (error,)
     if scope.cancelled_caught:
-        errors += (TimeoutError(f"teardown of {name!r} did not end within {bound:g} s"),)
+        errors += (TimeoutError(f"teardown of {mailbox.name!r} did not end within {bound:g} s"),)
     return errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from supervisors import (
     LifecycleEvent,
     Supervisor,
     Tree,
+    current_registry,
     open_supervisor,
 )
 
@@ -243,3 +245,47 @@ def test_a_hook_that_hands_state_on_is_no_coroutine() -> None:
         class Absent(Actor):
             async def take_over(self, state: object) -> None:  # type: ignore[override]  # what it forbids
                 del state
+
+
+class Curious(Actor):
+    """Asks its own supervisor where nobody can answer."""
+
+    def __init__(self, where: str, supervisor: Callable[[], Ref[Supervisor]], told: list[type[Any]]) -> None:
+        self.where, self.supervisor, self.told = where, supervisor, told
+
+    async def ask(self) -> None:
+        try:
+            await self.supervisor().ask(Supervisor.which_children())
+        except AskCycle as error:
+            self.told.append(type(error))
+
+    async def setup(self) -> None:
+        if self.where == "setup":
+            await self.ask()
+
+    async def teardown(self) -> None:
+        if self.where == "teardown":
+            await self.ask()
+
+
+async def test_a_child_that_asks_its_ending_supervisor_in_its_teardown_is_refused_at_once() -> None:
+    kept: list[Tree] = []
+    told: list[type[Any]] = []
+    spec = ChildSpec("c", lambda: Curious("teardown", lambda: kept[0].ref, told), grace=math.inf)
+    async with open_supervisor(children=[spec]) as tree:
+        kept.append(tree)
+    assert told == [AskCycle]
+    assert trio.current_time() == 0.0
+
+
+async def test_a_first_child_that_asks_its_starting_supervisor_in_its_setup_is_refused_at_once() -> None:
+    told: list[type[Any]] = []
+
+    def sub() -> Ref[Supervisor]:
+        return current_registry().find("sub", Supervisor)
+
+    leaf = ChildSpec("leaf", lambda: Curious("setup", sub, told))
+    branch = ChildSpec("branch", lambda: Supervisor(children=[leaf]), name="sub")
+    async with open_supervisor(children=[branch]):
+        assert told == [AskCycle]
+        assert trio.current_time() == 0.0
