@@ -166,8 +166,10 @@ class Children:
     async def dismiss(self, child: Child, *, drain: bool = False) -> bool:
         """Stop a child for good, those that need it first; return whether it has stopped."""
         has_stopped = True
-        for each in reversed(self.roster.with_dependents(child)):
-            each.is_dismissed = True
+        group = self.roster.with_dependents(child)
+        for each in group:
+            each.is_dismissed = True  # all at once: one that fails meanwhile brings none of the others back
+        for each in reversed(group):
             has_stopped = await self.halt(each, drain=drain) and each.is_over
         return has_stopped
 

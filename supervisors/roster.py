@@ -113,23 +113,31 @@ class Roster:
     def unmet_need(self, spec: ChildSpec[Actor]) -> str | None:
         """Say which need is down, or None when none is; one that has finished or declined is not missed."""
         for each in spec.needs:
-            needed = self.by_id.get(each)
-            if needed is None:
+            if each not in self.by_id:
                 return f"child {spec.id!r} needs {each!r}, and there is no such child"
-            went_down = needed.exit.reason not in {"normal", "declined"}
-            if went_down if needed.is_over else needed.is_dismissed:
+            if not self._is_met(each):
                 return f"child {spec.id!r} needs {each!r}, which is stopped; restart that first"
         return None
+
+    def _is_met(self, need: str) -> bool:
+        needed = self.by_id.get(need)
+        if needed is None:
+            return False
+        return needed.exit.reason in {"normal", "declined"} if needed.is_over else not needed.is_dismissed
 
     def restart_group(self, child: Child) -> list[Child]:
         """Return whoever is restarted with the child, itself included, in start order.
 
         A group is restarted whole: those that were stopped are in it, anew. What is being stopped by hand is not, nor
-        is what was stopped and has lost its name to another actor meanwhile.
+        is what was stopped and needs another that stays down, or has lost its name to another actor meanwhile.
         """
-        together = self._dependencies.restart_set(child.id, self.by_id)
-        group = [self._renewed(self.by_id[each]) for each in together]
-        return [each for each in group if not (each.is_dismissed or each.is_over)]
+        group: dict[str, Child] = {}
+        for each in map(self.by_id.__getitem__, self._dependencies.restart_set(child.id, self.by_id)):
+            if each.is_over and all(need in group or self._is_met(need) for need in each.spec.needs):
+                each = self._renewed(each)  # noqa: PLW2901  # the same child, in a new slot
+            if not (each.is_over or each.is_dismissed):
+                group[each.id] = each
+        return list(group.values())
 
     def next_of(self, waiting: Collection[Child], due: Mapping[Child, float]) -> Child:
         """Return who is to be started next: the one due first of those that lean on none of the others.

@@ -184,7 +184,7 @@ class Model:
 
     def _recover(self, failed: Child, due: float) -> None:
         """Halt whoever is restarted with it, in reverse order, and let all of them wait; the stopped begin anew."""
-        together = self.restart_set(failed)
+        together = self._brought_back_with(failed)
         recovery = self._joined(together)
         failed.state = "restarting"
         for child in reversed(tuple(self.children.values())):
@@ -196,6 +196,15 @@ class Model:
             recovery[each] = max(due, recovery.get(each, due))
             if self.children[each].state != "starting":
                 self.children[each].state = "restarting"
+
+    def _brought_back_with(self, failed: Child) -> set[str]:
+        """The restart set, but for those that are stopped and need another that stays so."""
+        together: set[str] = set()
+        for child in self.children.values():
+            missed = {need for need in child.spec.needs if self.children[need].is_missed} - together
+            if child.id in self.restart_set(failed) and not (child.state == "stopped" and missed):
+                together.add(child.id)
+        return together
 
     def _joined(self, ids: Container[str]) -> Recovery:
         """Return one recovery for all of these, made of those in which any of them waits."""

@@ -301,7 +301,7 @@ async def test_a_tree_that_starts_shows_who_holds_it_up() -> None:
     (snapshot,) = snapshots
     assert [(actor.path, actor.state, actor.running) for actor in snapshot.actors] == [
         ("shop", "running", ()),
-        ("shop/readers", "starting", (OpSnapshot("setup", 4.0),)),
+        ("shop/readers", "starting", (OpSnapshot("setup", 4.0, ("slow.setup",)),)),
         ("shop/readers/quick", "running", ()),
         ("shop/readers/slow", "starting", (OpSnapshot("setup", 4.0),)),
     ]

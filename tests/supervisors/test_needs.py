@@ -380,3 +380,38 @@ async def interrupted(
     causes = [type(caught.value), type(caught.value.__cause__)]
     assert told in causes
     assert trio.current_time() == after
+
+
+async def test_a_need_that_crashes_while_it_is_being_stopped_brings_nobody_back() -> None:
+    slow = Script(teardown=0.4)
+    specs = [
+        ChildSpec("a", Player),
+        ChildSpec("b", Player, needs=("a",)),
+        ChildSpec("c", slow.player, needs=("a",)),
+    ]
+    async with open_supervisor(children=specs) as tree, trio.open_nursery() as nursery:
+        a: Ref[Player] = await tree.child("a")
+        nursery.start_soon(tree.stop_child, "a")
+        await trio.sleep(0.2)  # c is in its teardown
+        await crash(a)
+        await trio.sleep(1)
+        assert set((await states(tree)).values()) == {"stopped"}
+
+
+async def test_a_stopped_child_is_not_brought_back_by_its_group_while_another_that_it_needs_is_down() -> None:
+    script = Script(teardown=0.4)
+    specs = [
+        ChildSpec("limiter", Player, backoff=Backoff(initial=0.0)),
+        ChildSpec("breaker", script.player, needs=("limiter",)),
+        ChildSpec("caller", Player, needs=("limiter", "breaker")),
+    ]
+    async with open_supervisor(children=specs) as tree, trio.open_nursery() as nursery:
+        limiter: Ref[Player] = await tree.child("limiter")
+        nursery.start_soon(tree.stop_child, "breaker")
+        await trio.sleep(0.2)
+        await crash(limiter)  # while the breaker is being stopped
+        await trio.sleep(1)
+        assert await states(tree) == {"limiter": "running", "breaker": "stopped", "caller": "stopped"}
+        await crash(limiter)  # both are kept stopped now: a group is restarted whole
+        await trio.sleep(1)
+        assert set((await states(tree)).values()) == {"running"}
