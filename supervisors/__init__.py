@@ -29,8 +29,7 @@ if TYPE_CHECKING:
         Escalated,
         LifecycleEvent,
     )
-    from supervisors.failover import FailoverGroup
-    from supervisors.failover_events import (
+    from supervisors.failover.events import (
         FailedBack,
         FailoverEvent,
         LastKept,
@@ -39,14 +38,15 @@ if TYPE_CHECKING:
         MemberPromoted,
         ProbeFailed,
     )
-    from supervisors.failover_ref import FailoverRef, open_failover_group
-    from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
+    from supervisors.failover.group import FailoverGroup
+    from supervisors.failover.ref import FailoverRef, open_failover_group
+    from supervisors.failover.statistics import FailoverStatistics, MemberStatistics
     from supervisors.intensity import Intensity
     from supervisors.owner import AutoShutdown
-    from supervisors.pool import Pool
-    from supervisors.pool_events import PoolEvent, PoolResized, WorkerReplaced, WorkerStuck
-    from supervisors.pool_handle import PoolHandle, open_pool
-    from supervisors.pool_table import PoolStatistics, WorkerStatistics
+    from supervisors.pool.events import PoolEvent, PoolResized, WorkerReplaced, WorkerStuck
+    from supervisors.pool.handle import PoolHandle, open_pool
+    from supervisors.pool.pool import Pool
+    from supervisors.pool.table import PoolStatistics, WorkerStatistics
     from supervisors.registry import Registry
     from supervisors.scope import current_registry
     from supervisors.snapshot import ActorSnapshot, OpSnapshot, TreeSnapshot
@@ -131,38 +131,38 @@ _HOMES = {
     "Escalated": "events",
     "EventStream": "event_feed",
     "EventsMissed": "event_feed",
-    "FailedBack": "failover_events",
-    "FailoverEvent": "failover_events",
-    "FailoverGroup": "failover",
-    "FailoverRef": "failover_ref",
-    "FailoverStatistics": "failover_statistics",
+    "FailedBack": "failover.events",
+    "FailoverEvent": "failover.events",
+    "FailoverGroup": "failover.group",
+    "FailoverRef": "failover.ref",
+    "FailoverStatistics": "failover.statistics",
     "Intensity": "intensity",
-    "LastKept": "failover_events",
+    "LastKept": "failover.events",
     "LifecycleEvent": "events",
-    "MemberDown": "failover_events",
-    "MemberFit": "failover_events",
-    "MemberPromoted": "failover_events",
-    "MemberStatistics": "failover_statistics",
+    "MemberDown": "failover.events",
+    "MemberFit": "failover.events",
+    "MemberPromoted": "failover.events",
+    "MemberStatistics": "failover.statistics",
     "OpSnapshot": "snapshot",
-    "Pool": "pool",
-    "PoolEvent": "pool_events",
-    "PoolHandle": "pool_handle",
-    "PoolResized": "pool_events",
-    "PoolStatistics": "pool_table",
-    "ProbeFailed": "failover_events",
+    "Pool": "pool.pool",
+    "PoolEvent": "pool.events",
+    "PoolHandle": "pool.handle",
+    "PoolResized": "pool.events",
+    "PoolStatistics": "pool.table",
+    "ProbeFailed": "failover.events",
     "Registry": "registry",
     "Strategy": "dependencies",
     "Supervisor": "supervisor",
     "Tree": "tree",
     "TreeHandle": "tree_handle",
     "TreeSnapshot": "snapshot",
-    "WorkerReplaced": "pool_events",
-    "WorkerStatistics": "pool_table",
-    "WorkerStuck": "pool_events",
+    "WorkerReplaced": "pool.events",
+    "WorkerStatistics": "pool.table",
+    "WorkerStuck": "pool.events",
     "current_registry": "scope",
     "open_dynamic_supervisor": "dynamic_tree",
-    "open_failover_group": "failover_ref",
-    "open_pool": "pool_handle",
+    "open_failover_group": "failover.ref",
+    "open_pool": "pool.handle",
     "open_supervisor": "tree",
 }
 

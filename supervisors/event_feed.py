@@ -16,8 +16,8 @@ import attrs
 import trio
 
 from supervisors.events import LifecycleEvent
-from supervisors.failover_events import FailoverEvent
-from supervisors.pool_events import PoolEvent
+from supervisors.failover.events import FailoverEvent
+from supervisors.pool.events import PoolEvent
 
 TreeEvent: TypeAlias = LifecycleEvent | FailoverEvent | PoolEvent
 """Whatever is told of in a tree."""

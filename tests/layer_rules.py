@@ -98,10 +98,10 @@ ROOMS = (
         "supervisors.restart",
         inside=("supervisors.intensity", "supervisors.backoff", "supervisors.restart"),
     ),
-    Room("supervisors.rendezvous", inside=("supervisors.rendezvous",)),
-    Room("supervisors.least_loaded", inside=("supervisors.least_loaded",)),
-    Room("supervisors.stuckness", inside=("supervisors.stuckness",)),
-    Room("supervisors.failover_policy", inside=("supervisors.failover_policy",)),
+    Room("supervisors.pool.rendezvous", inside=("supervisors.pool.rendezvous",)),
+    Room("supervisors.pool.least_loaded", inside=("supervisors.pool.least_loaded",)),
+    Room("supervisors.pool.stuckness", inside=("supervisors.pool.stuckness",)),
+    Room("supervisors.failover.policy", inside=("supervisors.failover.policy",)),
     Room("supervisors.tree_drawing", inside=("supervisors.tree_drawing",)),
     # A spec says how a child is made, so it has the kernel's types; what decides and what acts are out of bounds.
     Room(

@@ -127,23 +127,23 @@ def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
         ),
         ("actors.limiter", "import supervisors", "actors never imports supervisors"),
         ("actors.limiter", "import httpx as h", "httpx is for actors.transport alone"),
-        ("supervisors.pool", "import asyncio", "asyncio is used: the runtime lives on Trio"),
+        ("supervisors.pool.pool", "import asyncio", "asyncio is used: the runtime lives on Trio"),
         (
-            "supervisors.pool",
+            "supervisors.pool.pool",
             "import time as clock\nclock.monotonic()",
             "time.monotonic is used: instants come from the Trio clock",
         ),
         (
-            "supervisors.pool",
+            "supervisors.pool.pool",
             "from time import time",
             "time.time is used: instants come from the Trio clock, dates from the injected wall clock",
         ),
         (
-            "supervisors.pool",
+            "supervisors.pool.pool",
             "import threading\nthreading.Lock()",
             "threading.Lock is used: state has one owner",
         ),
-        ("supervisors.pool", "import trio\ntrio.Lock()", "trio.Lock is used: state has one owner"),
+        ("supervisors.pool.pool", "import trio\ntrio.Lock()", "trio.Lock is used: state has one owner"),
         (
             "actors.kernel.x",
             "def f():\n    from actors.limiter import Limiter",
@@ -175,7 +175,7 @@ def test_a_planted_violation_is_seen(module: str, line: str, complaint: str) -> 
             "from actors.testing.provider.pool import Pool\nfrom actors.wire.http import HttpRequest",
         ),
         ("supervisors.child_spec", "from actors.kernel.actor import Actor"),
-        ("supervisors.pool", "import trio\nfrom actors.kernel import Actor\ntrio.current_time()"),
+        ("supervisors.pool.pool", "import trio\nfrom actors.kernel import Actor\ntrio.current_time()"),
     ],
 )
 def test_what_is_allowed_is_let_through(module: str, line: str) -> None:

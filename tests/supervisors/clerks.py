@@ -11,8 +11,8 @@ import trio
 from actors.errors import DeliveryError
 from actors.kernel import Actor, Deferred, Message, Ref, op
 from supervisors import LifecycleEvent
-from supervisors.pool_events import PoolEvent
-from supervisors.pool_handle import PoolHandle
+from supervisors.pool.events import PoolEvent
+from supervisors.pool.handle import PoolHandle
 
 Event = PoolEvent | LifecycleEvent
 

@@ -10,7 +10,7 @@ from actors.kernel import Actor, Ref, op
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.events import LifecycleEvent
-from supervisors.failover_events import FailoverEvent
+from supervisors.failover.events import FailoverEvent
 from supervisors.intensity import Intensity
 
 NO_RESTARTS = Intensity(restarts=0, period=30.0)

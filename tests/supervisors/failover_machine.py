@@ -9,7 +9,7 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisors.failover_policy import (
+from supervisors.failover.policy import (
     Decision,
     Down,
     FailBack,

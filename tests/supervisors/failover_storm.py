@@ -14,9 +14,9 @@ from actors.kernel import Delivery, Message, Ref, current_books
 from actors.kernel import Fate as MessageFate
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec
-from supervisors.failover import FailoverGroup
-from supervisors.failover_ref import FailoverRef
-from supervisors.failover_statistics import FailoverStatistics
+from supervisors.failover.group import FailoverGroup
+from supervisors.failover.ref import FailoverRef
+from supervisors.failover.statistics import FailoverStatistics
 from supervisors.intensity import Intensity
 from supervisors.root import open_root
 

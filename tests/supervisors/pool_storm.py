@@ -24,7 +24,7 @@ import trio
 from actors.errors import DeliveryError
 from actors.kernel import Actor, op
 from supervisors import Backoff, Intensity
-from supervisors.pool_handle import PoolHandle, open_pool
+from supervisors.pool.handle import PoolHandle, open_pool
 
 SECONDS = 60.0
 STUCK_AFTER = 4.0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from supervisors.stuckness import Sight, StuckWatch
+from supervisors.pool.stuckness import Sight, StuckWatch
 
 WORKERS = ("a", "b", "c")
 STUCK_AFTER = 5.0

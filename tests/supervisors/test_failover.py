@@ -20,8 +20,7 @@ from actors.kernel.ref import slot_of
 from actors.testing.waiting import waiting_tasks
 from supervisors import Backoff, ChildCrashed, ChildRestarting, ChildSpec, ChildStarted, Intensity
 from supervisors.events import LifecycleEvent
-from supervisors.failover import FailoverGroup
-from supervisors.failover_events import (
+from supervisors.failover.events import (
     FailedBack,
     FailoverEvent,
     LastKept,
@@ -30,9 +29,10 @@ from supervisors.failover_events import (
     MemberPromoted,
     ProbeFailed,
 )
-from supervisors.failover_policy import Fit, Proving
-from supervisors.failover_ref import FailoverRef, open_failover_group
-from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
+from supervisors.failover.group import FailoverGroup
+from supervisors.failover.policy import Fit, Proving
+from supervisors.failover.ref import FailoverRef, open_failover_group
+from supervisors.failover.statistics import FailoverStatistics, MemberStatistics
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

@@ -7,7 +7,7 @@ from failover_machine import FailoverMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from supervisors.failover_policy import (
+from supervisors.failover.policy import (
     Cause,
     Decision,
     Down,

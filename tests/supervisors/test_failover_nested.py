@@ -14,9 +14,9 @@ from actors.errors import ActorStopped, Interrupted, NameTaken, StartFailed
 from actors.kernel import Ref
 from supervisors import Backoff, ChildSpec, ChildStopped, Intensity, Supervisor, open_supervisor
 from supervisors.events import LifecycleEvent
-from supervisors.failover import FailoverGroup
-from supervisors.failover_events import FailoverEvent, MemberDown, MemberPromoted
-from supervisors.failover_ref import FailoverRef, open_failover_group
+from supervisors.failover.events import FailoverEvent, MemberDown, MemberPromoted
+from supervisors.failover.group import FailoverGroup
+from supervisors.failover.ref import FailoverRef, open_failover_group
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

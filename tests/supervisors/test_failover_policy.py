@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from supervisors.failover_policy import (
+from supervisors.failover.policy import (
     Awaited,
     Decision,
     Down,

@@ -7,7 +7,7 @@ from failover_cast import Model
 from failover_storm import Storm
 
 from actors.testing.run import run
-from supervisors.failover import FailoverGroup
+from supervisors.failover.group import FailoverGroup
 
 SEEDS = 25
 

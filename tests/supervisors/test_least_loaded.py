@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors.least_loaded import LeastLoaded
+from supervisors.pool.least_loaded import LeastLoaded
 
 
 @given(rounds=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), max_size=20))

@@ -41,8 +41,8 @@ from supervisors import (
     open_dynamic_supervisor,
     open_supervisor,
 )
-from supervisors.pool import Pool
-from supervisors.pool_handle import PoolHandle
+from supervisors.pool.handle import PoolHandle
+from supervisors.pool.pool import Pool
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

@@ -26,8 +26,8 @@ from supervisors import (
     Intensity,
     open_supervisor,
 )
-from supervisors.pool import Pool
-from supervisors.pool_handle import PoolHandle, open_pool
+from supervisors.pool.handle import PoolHandle, open_pool
+from supervisors.pool.pool import Pool
 from supervisors.routed_ref import RoutedRef
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

@@ -16,11 +16,11 @@ from actors.kernel.incarnation import Incarnation
 from actors.kernel.mailbox import Mailbox
 from actors.testing.run import run
 from supervisors.child import Child
-from supervisors.pool import Pool
-from supervisors.pool_replacement import Replacements
-from supervisors.pool_staff import Staff
-from supervisors.pool_table import Table
-from supervisors.stuckness import Sight, StuckWatch
+from supervisors.pool.pool import Pool
+from supervisors.pool.replacement import Replacements
+from supervisors.pool.staff import Staff
+from supervisors.pool.stuckness import Sight, StuckWatch
+from supervisors.pool.table import Table
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

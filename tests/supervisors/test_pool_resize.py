@@ -14,8 +14,8 @@ from players import HalfDice
 from actors.errors import Interrupted, NotNow, StartFailed
 from actors.kernel import Fate, Ref, open_books
 from supervisors import Backoff, ChildOverdue, ChildStopped
-from supervisors.pool_events import PoolResized, WorkerReplaced
-from supervisors.pool_handle import PoolHandle, open_pool
+from supervisors.pool.events import PoolResized, WorkerReplaced
+from supervisors.pool.handle import PoolHandle, open_pool
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

@@ -23,9 +23,9 @@ from supervisors import (
     Intensity,
     open_supervisor,
 )
-from supervisors.pool import Pool
-from supervisors.pool_events import WorkerReplaced, WorkerStuck
-from supervisors.pool_handle import PoolHandle, open_pool
+from supervisors.pool.events import WorkerReplaced, WorkerStuck
+from supervisors.pool.handle import PoolHandle, open_pool
+from supervisors.pool.pool import Pool
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

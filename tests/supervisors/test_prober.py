@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.kernel import Actor, Ref, open_actor
-from supervisors.prober import Prober
+from supervisors.failover.prober import Prober
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors import rendezvous
-from supervisors.rendezvous import Rendezvous
+from supervisors.pool import rendezvous
+from supervisors.pool.rendezvous import Rendezvous
 
 KEYS = [f"scene {number}" for number in range(4000)]
 
@@ -91,7 +91,7 @@ def test_a_text_bytes_and_a_number_are_different_keys() -> None:
 
 def test_the_same_key_has_the_same_owner_in_every_process() -> None:
     program = (
-        "from supervisors.rendezvous import Rendezvous\n"
+        "from supervisors.pool.rendezvous import Rendezvous\n"
         "table = Rendezvous(tuple(f'worker {n}' for n in range(1, 1001)))\n"
         "print([table.owner(key) for key in ('maya', b'maya', 7, -7, '\\ud800')])"
     )

@@ -11,7 +11,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from stuckness_machine import STUCK_AFTER, WatchMachine
 
-from supervisors.stuckness import Sight, StuckWatch
+from supervisors.pool.stuckness import Sight, StuckWatch
 
 QUICK = settings(max_examples=300, deadline=None, database=None, derandomize=True, phases=(Phase.generate,))
 """For planted bugs: that one is seen is enough, nobody needs the shortest way to it."""

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import attrs
 
-from supervisors.failover_events import (
+from supervisors.failover.events import (
     FailedBack,
     FailoverEvent,
     LastKept,
@@ -16,7 +16,7 @@ from supervisors.failover_events import (
     OnFailoverEvent,
     ProbeFailed,
 )
-from supervisors.failover_policy import (
+from supervisors.failover.policy import (
     Decision,
     Down,
     FailBack,

@@ -18,9 +18,9 @@ from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child_spec import DEFAULT_QUARANTINE_AFTER
 from supervisors.events import LifecycleEvent, OnEvent, unobserved
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
-from supervisors.pool import Pool
-from supervisors.pool_events import OnPoolEvent, PoolEvent, PoolResized, WorkerReplaced, WorkerStuck
-from supervisors.pool_table import KeyOf, PoolStatistics
+from supervisors.pool.events import OnPoolEvent, PoolEvent, PoolResized, WorkerReplaced, WorkerStuck
+from supervisors.pool.pool import Pool
+from supervisors.pool.table import KeyOf, PoolStatistics
 from supervisors.root import open_root
 from supervisors.routed_ref import RoutedRef
 

@@ -13,9 +13,9 @@ from actors.kernel.slot import Slot
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.events import unobserved
-from supervisors.failover import FailoverGroup
-from supervisors.failover_events import OnFailoverEvent
-from supervisors.failover_options import HEALTHY_FOR, PROBE_EVERY
+from supervisors.failover.events import OnFailoverEvent
+from supervisors.failover.group import FailoverGroup
+from supervisors.failover.options import HEALTHY_FOR, PROBE_EVERY
 from supervisors.root import open_root
 from supervisors.routed_ref import RoutedRef
 

@@ -15,9 +15,9 @@ import attrs
 from actors.kernel.fates import Fate, FateCounts
 from actors.kernel.slot import Slot
 from supervisors.child import Child, ChildState
-from supervisors.least_loaded import LeastLoaded
-from supervisors.rendezvous import Key, Rendezvous
-from supervisors.stuckness import Sight
+from supervisors.pool.least_loaded import LeastLoaded
+from supervisors.pool.rendezvous import Key, Rendezvous
+from supervisors.pool.stuckness import Sight
 
 KeyOf: TypeAlias = Callable[[Any], object]
 """Says of a message which key it is about: a str, bytes or an int."""

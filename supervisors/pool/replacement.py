@@ -1,6 +1,6 @@
 r"""Find stuck workers of a pool and see to it that their places serve again.
 
-When to look at whom is decided in `supervisors.stuckness`; here somebody looks, kills and replaces:
+When to look at whom is decided in `supervisors.pool.stuckness`; here somebody looks, kills and replaces:
 
     stuck --killed, without grace--> it ends within the time for its teardown: its slot is restarted by the rules
                                 \--> it does not: it is left behind, and a successor plays in a new slot
@@ -22,10 +22,10 @@ from actors.kernel.slot import Performer, Slot
 from supervisors.child import Child
 from supervisors.children import Children
 from supervisors.events import ChildStarted
-from supervisors.pool_events import OnPoolEvent, WorkerReplaced, WorkerStuck
-from supervisors.pool_staff import leave_behind
-from supervisors.pool_table import Table, sight_of
-from supervisors.stuckness import StuckWatch
+from supervisors.pool.events import OnPoolEvent, WorkerReplaced, WorkerStuck
+from supervisors.pool.staff import leave_behind
+from supervisors.pool.stuckness import StuckWatch
+from supervisors.pool.table import Table, sight_of
 
 
 @attrs.define

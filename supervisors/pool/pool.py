@@ -12,8 +12,8 @@ up a place in the pool's table and posts it there (`RoutedRef`). The table is wr
     resize, downwards     surplus places leave the table at once; their workers handle what they have, within their
                           grace, and what is left then moves, message by message, to those that stay
 
-Resizes are done one after the other. When to look whether a worker is stuck is decided in `supervisors.stuckness`; a
-sender who gives a message to a worker at which nobody looks says so through the pool's system lane, so an idle pool
+Resizes are done one after the other. When to look whether a worker is stuck is decided in `supervisors.pool.stuckness`;
+a sender who gives a message to a worker at which nobody looks says so through the pool's system lane, so an idle pool
 has no timer, and a busy one no more than one per worker.
 """
 
@@ -41,11 +41,11 @@ from supervisors.events import ChildStarted, LifecycleEvent, unobserved
 from supervisors.foreman import Foreman, Manner
 from supervisors.inside import Inside
 from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
-from supervisors.pool_events import OnPoolEvent, PoolEvent, PoolResized
-from supervisors.pool_replacement import Replacements
-from supervisors.pool_staff import Staff, checked_size
-from supervisors.pool_table import KeyOf, PoolStatistics, Table
-from supervisors.stuckness import StuckWatch
+from supervisors.pool.events import OnPoolEvent, PoolEvent, PoolResized
+from supervisors.pool.replacement import Replacements
+from supervisors.pool.staff import Staff, checked_size
+from supervisors.pool.stuckness import StuckWatch
+from supervisors.pool.table import KeyOf, PoolStatistics, Table
 
 ActorT_co = TypeVar("ActorT_co", bound=Actor, covariant=True)
 

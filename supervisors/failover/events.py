@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from supervisors.events import LifecycleEvent
-from supervisors.failover_policy import Cause
+from supervisors.failover.policy import Cause
 
 
 @attrs.frozen

@@ -1,7 +1,7 @@
 """A failover group: ordered members behind one ref, of which one is active.
 
 Theory of operation. All members are started, the standbys hot beside the primary, and started again when they crash, as
-any supervisor does. The group's ref goes to the active member. Who that is `supervisors.failover_policy` decides, from
+any supervisor does. The group's ref goes to the active member. Who that is `supervisors.failover.policy` decides, from
 what happens to the members; this actor hears it, asks the policy, and performs the decision:
 
     a member serves, crashes, spends its budget, calls itself unwell      told by the children and by its slot
@@ -37,9 +37,9 @@ from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.events import ChildRestarting, ChildStarted, LifecycleEvent, unobserved
-from supervisors.failover_events import FailoverEvent, OnFailoverEvent
-from supervisors.failover_options import HEALTHY_FOR, PROBE_EVERY, FailoverOptions
-from supervisors.failover_policy import (
+from supervisors.failover.events import FailoverEvent, OnFailoverEvent
+from supervisors.failover.options import HEALTHY_FOR, PROBE_EVERY, FailoverOptions
+from supervisors.failover.policy import (
     Cause,
     Decision,
     FailBack,
@@ -49,12 +49,12 @@ from supervisors.failover_policy import (
     Promote,
     Stay,
 )
-from supervisors.failover_reporting import FailoverReporter
-from supervisors.failover_statistics import FailoverStatistics, MemberStatistics
+from supervisors.failover.prober import Prober
+from supervisors.failover.reporting import FailoverReporter
+from supervisors.failover.statistics import FailoverStatistics, MemberStatistics
 from supervisors.foreman import Foreman, Manner
 from supervisors.inside import Inside
 from supervisors.intensity import Intensity
-from supervisors.prober import Prober
 
 ActorT = TypeVar("ActorT", bound=Actor)
 

@@ -15,7 +15,7 @@ from actors.kernel.slot import Slot
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
 from supervisors.children import Children
-from supervisors.pool_table import Table
+from supervisors.pool.table import Table
 
 
 @attrs.define(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from supervisors.failover_policy import Standing
+from supervisors.failover.policy import Standing
 
 
 @attrs.frozen
