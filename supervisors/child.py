@@ -17,10 +17,10 @@ import attrs
 import trio
 
 from actors.kernel.actor import Actor
+from actors.kernel.awaiting import awaiting
 from actors.kernel.incarnation import LEAST_TEARDOWN, Incarnation
 from actors.kernel.ref import Ref
 from actors.kernel.slot import DEFAULT_GRACE, Exit, Slot
-from actors.kernel.stopping import awaiting_end_of
 from supervisors.backoff import Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.failures import Failures
@@ -205,7 +205,7 @@ class Child:
         """
         self.slot.request_stop(self.grace, drain=drain)
         bound = self.grace + LEAST_TEARDOWN if self.grace < math.inf else math.inf
-        with awaiting_end_of(self.slot), trio.move_on_after(bound):
+        with awaiting(self.slot), trio.move_on_after(bound):
             while self.is_playing:
                 await self._changed()
         if self.is_playing:

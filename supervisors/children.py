@@ -15,10 +15,10 @@ import trio
 from actors.errors import NeedsStopped, StartFailed
 from actors.kernel.activity import Activity
 from actors.kernel.actor import Actor
+from actors.kernel.awaiting import awaiting
 from actors.kernel.fates import Books
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.slot import Exit
-from actors.kernel.stopping import awaiting_end_of
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.child_spec import ChildSpec
@@ -128,7 +128,8 @@ class Children:
             StartFailed: it did not start; the cause is chained.
         """
         for need in self.roster.needs_of(child):
-            await need.settled()
+            with awaiting(need.slot):
+                await need.settled()
         if not child.is_over and (unmet := self.roster.unmet_need(child.spec)) is not None:
             child.exit = Exit("crashed", NeedsStopped(unmet, child=child.id))
             self._succession.retire(child)
@@ -149,7 +150,7 @@ class Children:
         Raises:
             StartFailed: it did not start; the cause is chained.
         """
-        with awaiting_end_of(child.slot):
+        with awaiting(child.slot):
             await child.settled()
         if not child.has_started and child.exit.reason != "declined":
             cause = child.exit.error

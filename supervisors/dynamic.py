@@ -91,9 +91,7 @@ class DynamicSupervisor(Foreman):
         kind = getattr(self._template.factory, "__name__", "child").strip("<>")
         child = self._children.add(self._template.spec(f"{kind}-{self._started}", *args, **kwargs))
         child.is_on_trial = True
-        answer: Deferred[Ref[Any]] = Deferred(lambda: self._children.discard(child))
-        self.start_soon(self._start_for, child, answer)
-        return answer
+        return self._start_later(child, lambda: self._children.discard(child))
 
     @op(raises=(ChildNotFound, ChildStillRunning, TypeError))
     def stop_child(self, ref: Ref[Any]) -> Deferred[None]:

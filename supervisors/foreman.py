@@ -26,12 +26,12 @@ import trio
 from actors.errors import AskCycle, ChildStillRunning, RestartsExhausted, StartFailed
 from actors.kernel.activity import Activity, current_activity
 from actors.kernel.actor import Actor
+from actors.kernel.awaiting import closed_by_end_of
 from actors.kernel.fates import current_books
 from actors.kernel.ops import op
 from actors.kernel.ref import Ref
 from actors.kernel.reply import Deferred
 from actors.kernel.slot import Exit
-from actors.kernel.stopping import closed_by_end_of
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child import Child, ChildCounts, ChildStatus
 from supervisors.children import Children
@@ -146,7 +146,13 @@ class Foreman(Actor):
         return self._children
 
     def guarded(self, observe: Callable[[EventT], object]) -> Callable[[EventT], object]:
-        """Return `observe`, but that an error of it is a crash of this actor, whose observer it is."""
+        """Return `observe`, but that an error of it is a crash of this actor, whose observer it is.
+
+        Raises:
+            TypeError: it cannot be called.
+        """
+        if not callable(observe):
+            raise TypeError(f"on_event must be callable with an event, got {observe!r}")
         if observe is unobserved:
             return observe
 
@@ -188,7 +194,17 @@ class Foreman(Actor):
 
     # starts and stops that somebody waits for
 
-    async def _start_for(self, child: Child, answer: Deferred[Ref[Any]]) -> None:
+    def _start_later(
+        self, child: Child, on_abandoned: Callable[[], object] | None = None
+    ) -> Deferred[Ref[Any]]:
+        """Return the answer to whoever asked for a start: the ref, when the child serves."""
+        waiting = Activity(self.name, "start_child", self.now())
+        answer: Deferred[Ref[Any]] = Deferred(on_abandoned, waits_for=waiting)
+        self.start_soon(self._start_for, child, answer, waiting)
+        return answer
+
+    async def _start_for(self, child: Child, answer: Deferred[Ref[Any]], waiting: Activity) -> None:
+        current_activity.set(waiting)
         try:
             await self._children.start(child)
         except StartFailed as error:

@@ -28,6 +28,7 @@ import attrs
 import trio
 
 from actors.kernel.activity import Activity, current_activity
+from actors.kernel.awaiting import awaiting
 from supervisors.child import Child
 
 
@@ -120,5 +121,6 @@ class Recovery:
             if not child.is_playing:  # else it was about to start when the round began anew
                 await trio.sleep_until(self._due[child])
                 self.begin(child)
-            await child.up_or_out()  # it has left by then, or has had this round end
+            with awaiting(child.slot):
+                await child.up_or_out()  # it has left by then, or has had this round end
             await trio.lowlevel.checkpoint_if_cancelled()

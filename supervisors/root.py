@@ -34,10 +34,12 @@ async def open_root(
 
     Raises:
         Exception: how the actor ended. If the block raises too, both come in an ExceptionGroup.
-        TypeError: the name is no text.
+        TypeError: the name is no text, or the observer cannot be called.
     """
     if type(name) is not str:
         raise TypeError(f"name must be a string, got {name!r}")
+    if not callable(on_event):
+        raise TypeError(f"on_event must be callable with an event, got {on_event!r}")
     block = trio.CancelScope()
     scope = Scope()
 

@@ -124,9 +124,7 @@ class Supervisor(Foreman):
             self._check_needs(spec)
         child = self._children.add(spec)
         child.is_on_trial = True
-        answer: Deferred[Ref[Any]] = Deferred(lambda: self._children.discard(child))
-        self.start_soon(self._start_for, child, answer)
-        return answer
+        return self._start_later(child, lambda: self._children.discard(child))
 
     @op(raises=(ChildError, TypeError))
     def stop_child(self, child_id: str) -> Deferred[None]:
@@ -139,9 +137,7 @@ class Supervisor(Foreman):
         spec = self._find_stopped(child_id).spec
         self._check_needs(spec)
         child = self._children.add(spec)
-        answer: Deferred[Ref[Any]] = Deferred()
-        self.start_soon(self._start_for, child, answer)
-        return answer
+        return self._start_later(child)
 
     @op(raises=(ChildError, TypeError))
     def delete_child(self, child_id: str) -> None:

@@ -15,6 +15,7 @@ import trio
 
 from actors.errors import AskCycle
 from actors.kernel.activity import Activity, current_activity, find_cycle
+from actors.kernel.awaiting import awaiting
 from actors.kernel.envelope import Envelope
 from actors.kernel.fates import Fate
 from actors.kernel.mailbox import Delivery
@@ -22,7 +23,6 @@ from actors.kernel.message import Message, StreamMessage
 from actors.kernel.reply import Reply
 from actors.kernel.slot import DEFAULT_GRACE, Down, Slot
 from actors.kernel.statistics import ActorStatistics
-from actors.kernel.stopping import awaiting_end_of
 from actors.kernel.stream import Feed, Stream
 
 ActorT = TypeVar("ActorT")
@@ -222,7 +222,7 @@ class Ref(Generic[ActorT_co]):
         if activity is not None and self._slot.performer and activity in self._slot.performer.activities():
             raise RuntimeError(f"{activity.label} cannot wait for its own actor to end; call self.finish()")
         self._slot.request_stop(grace, drain=drain)
-        with awaiting_end_of(self._slot):
+        with awaiting(self._slot):
             await self._slot.wait_exit()
 
     def statistics(self) -> ActorStatistics:

@@ -74,11 +74,11 @@ class Prober(Generic[ActorT]):
 
     async def ask(self, member: Ref[ActorT]) -> Exception | None:
         """Probe a member once, and return what went wrong, or None."""
-        deadline = trio.current_time() + self.timeout
         try:
-            with trio.fail_at(deadline):
+            with trio.move_on_after(self.timeout) as scope:
                 await self.probe(member)
         except Exception as error:  # noqa: BLE001  # whatever a probe raises is its answer
             return error
-        is_late = trio.current_time() > deadline  # it shielded itself from its end
-        return trio.TooSlowError(f"the probe took longer than {self.timeout:g} s") if is_late else None
+        if scope.cancel_called:  # also of a probe that shielded itself from its end, or swallowed it
+            return trio.TooSlowError(f"the probe took longer than {self.timeout:g} s")
+        return None

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from players import HalfDice, Player
 
-from actors.errors import ActorStopped, AskCycle, DeliveryError, RestartsExhausted, StartFailed
+from actors.errors import ActorStopped, AskCycle, DeliveryError, Interrupted, RestartsExhausted, StartFailed
 from actors.kernel import Actor, Ref, op
 from supervisors import (
     Backoff,
@@ -27,6 +27,8 @@ from supervisors import (
     Supervisor,
     Tree,
     current_registry,
+    open_failover_group,
+    open_pool,
     open_supervisor,
 )
 
@@ -289,3 +291,61 @@ async def test_a_first_child_that_asks_its_starting_supervisor_in_its_setup_is_r
     async with open_supervisor(children=[branch]):
         assert told == [AskCycle]
         assert trio.current_time() == 0.0
+
+
+class Asker(Actor):
+    """Asks another in its setup, and starts others in an op."""
+
+    def __init__(self, others: Callable[[], Ref[Asker]] | None = None) -> None:
+        self.others = others
+
+    async def setup(self) -> None:
+        if self.others is not None:
+            await self.others().ask(Asker.hello())
+
+    @op
+    def hello(self) -> str:
+        return "hello"
+
+    @op
+    async def start_one_that_asks_me(self, tree: Tree) -> None:
+        me = self.ref
+        await tree.start_child(ChildSpec("x", lambda: Asker(lambda: me)))
+
+
+async def test_a_start_whose_setup_asks_the_op_that_waits_for_it_fails_at_once() -> None:
+    async with open_supervisor(children=[ChildSpec("a", Asker)]) as tree:
+        a: Ref[Asker] = await tree.child("a")
+        with pytest.raises(Interrupted) as caught:
+            await a.ask(Asker.start_one_that_asks_me(tree))
+        failed = caught.value.__cause__
+        assert isinstance(failed, StartFailed)
+        assert isinstance(failed.__cause__, AskCycle)
+        assert trio.current_time() == 0.0
+
+
+async def test_a_member_whose_setup_asks_one_that_starts_after_it_fails_and_is_named() -> None:
+    kept: dict[str, Ref[Any]] = {}
+    lives: list[int] = []
+
+    def make() -> Asker:
+        lives.append(1)
+        return Asker() if len(lives) == 1 else Asker(lambda: kept["c"])
+
+    specs: list[ChildSpec[Actor]] = [ChildSpec("a", Player), ChildSpec("b", make), ChildSpec("c", Asker)]
+    with pytest.raises(RestartsExhausted) as caught:
+        async with open_supervisor("one_for_all", children=specs) as tree:
+            kept["c"] = await tree.child("c")
+            await (await tree.child("a")).tell(Player.crash())
+            await trio.sleep_forever()
+    assert caught.value.child == "b"
+    assert isinstance(caught.value.exceptions[-1], AskCycle)
+
+
+@pytest.mark.parametrize("opened", [open_pool, open_failover_group])
+async def test_an_observer_of_a_group_that_cannot_be_called_is_refused(opened: Callable[..., Any]) -> None:
+    what: Any = Player if opened is open_pool else [ChildSpec("a", Player)]
+    size = (1,) if opened is open_pool else ()
+    with pytest.raises(TypeError, match=r"^on_event must be callable with an event, got 7$"):
+        async with opened(what, *size, on_event=7):
+            pytest.fail("the block must not be entered")

@@ -1,4 +1,4 @@
-"""To wait for another actor's end is to wait for its ops: the part of the wait-for graph that is no ask.
+"""To wait for another actor's end, or start, is to wait for its ops: the part of the wait-for graph that is no ask.
 
 An op that stops an actor, or a supervisor that stops its children, waits until they have ended, and they end when what
 they do has. Should one of those ops ask back, each would wait for the other until the grace is spent. So the wait is in
@@ -51,8 +51,8 @@ class _Holder:
 
 
 @contextmanager
-def awaiting_end_of(slot: Slot) -> Generator[None]:
-    """Be known to wait for the end of the actor in `slot`, for the length of the block."""
+def awaiting(slot: Slot) -> Generator[None]:
+    """Be known to wait until the actor in `slot` has started or ended, for the length of the block."""
     activity = current_activity.get()
     if activity is None:
         yield
@@ -96,6 +96,6 @@ def _refuse(envelope: Envelope, path: tuple[str, ...]) -> None:
         endings.interrupted(envelope, None)  # it waits to be tried again
         return
     name = envelope.mailbox.name
-    text = f"asking {envelope.message!r} waits for itself, as {name!r} is stopping: {' -> '.join(path)}"
+    text = f"asking {envelope.message!r} waits for itself, as nobody serves {name!r} now: {' -> '.join(path)}"
     error = AskCycle(text, message=envelope.message, recipient=name, path=path)
     envelope.refuse(error, Fate.BOUNCED)
