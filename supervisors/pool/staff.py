@@ -17,6 +17,9 @@ from supervisors.child_spec import ChildSpec
 from supervisors.children import Children
 from supervisors.pool.table import Table
 
+MOST_WORKERS = 10_000
+"""Workers of one pool at most: each message looks at all of them, and a million is a slip of the pen."""
+
 
 @attrs.define(eq=False)
 class Staff:
@@ -98,10 +101,12 @@ def checked_size(size: object) -> int:
 
     Raises:
         TypeError: it is no whole number.
-        ValueError: it is less than one.
+        ValueError: it is less than one or more than `MOST_WORKERS`.
     """
     if type(size) is not int:
         raise TypeError(f"size must be a whole number, got {size!r}")
     if size < 1:
         raise ValueError(f"size must be >= 1, got {size}")
+    if size > MOST_WORKERS:
+        raise ValueError(f"size must be <= {MOST_WORKERS}, got {size}")
     return size

@@ -419,6 +419,7 @@ async def test_statistics_say_what_each_worker_has_done() -> None:
     ("wrong", "kind", "complaint"),
     [
         ({"size": 0}, ValueError, r"^size must be >= 1, got 0$"),
+        ({"size": 10_001}, ValueError, r"^size must be <= 10000, got 10001$"),
         ({"size": 2.0}, TypeError, r"^size must be a whole number, got 2\.0$"),
         ({"size": True}, TypeError, r"^size must be a whole number, got True$"),
         ({"key": "customer"}, TypeError, r"^key must be callable with a message, or None, got 'customer'$"),
