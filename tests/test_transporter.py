@@ -129,7 +129,7 @@ async def test_a_transport_that_does_not_open_keeps_the_actor_from_starting() ->
     def broken() -> AbstractAsyncContextManager[Transport]:
         raise OSError("no sockets")
 
-    with pytest.raises(OSError, match=r"^no sockets$"):
+    with pytest.raises(OSError, match=r"^no sockets\nin setup$"):
         async with open_actor(partial(Transporter, broken)):
             pytest.fail("it started")
 
