@@ -60,7 +60,7 @@ class DeadLetter:
     error: BaseException | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)  # there is one for each actor
 class Tally:
     """The count of one actor's messages by fate. `open` is what is still on its way."""
 

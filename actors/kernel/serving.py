@@ -65,7 +65,7 @@ class Host(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)  # there is one for each actor
 class Server:
     """Serves the envelopes of one incarnation.
 
