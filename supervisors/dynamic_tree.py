@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar, cast
 
 import attrs
 
@@ -72,6 +72,11 @@ class DynamicTree(TreeHandle[DynamicSupervisor], Generic[P, ActorT]):
             TypeError: it is no intensity.
         """
         await self.ref.ask(DynamicSupervisor.change_intensity(intensity))
+
+    async def get_template(self) -> ChildTemplate[P, ActorT]:
+        """Return what new children are started from."""
+        template = await self.ref.ask(DynamicSupervisor.get_template())
+        return cast("ChildTemplate[P, ActorT]", template)
 
     async def change_template(self, template: ChildTemplate[P, ActorT]) -> None:
         """Start children from another template from now on; those there are stay what they are.

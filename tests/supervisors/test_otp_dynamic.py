@@ -23,7 +23,6 @@ from actors.errors import (
 from actors.kernel import Actor, Ref, op
 from supervisors import (
     ChildTemplate,
-    DynamicSupervisor,
     Intensity,
     LifecycleEvent,
     Supervisor,
@@ -427,9 +426,9 @@ async def test_a_faulty_template_is_refused_and_the_old_one_holds(made: Any, kin
 async def test_the_template_in_force_is_told() -> None:
     first, second = template(), template("transient", grace=1.0)
     async with open_dynamic_supervisor(first) as tree:
-        assert await tree.ref.ask(DynamicSupervisor.get_template()) == first
+        assert await tree.get_template() == first
         await tree.change_template(second)
-        assert await tree.ref.ask(DynamicSupervisor.get_template()) == second
+        assert await tree.get_template() == second
 
 
 async def test_a_changed_budget_holds_for_all_children_there_are() -> None:
