@@ -43,7 +43,7 @@ class Children:
         report: tells what happens.
         strategy: who is restarted with whom besides what the specs declare.
         books: where the children's messages are counted.
-        intensity: the budget of restarts over all children.
+        window: the budget of restarts over all children.
         backoff: how long children wait before a restart that do not say it themselves.
         rng: where the jitter comes from.
         auto_shutdown: when the supervisor ends by itself.
@@ -53,7 +53,7 @@ class Children:
     report: Reporter
     strategy: Strategy
     books: Books
-    intensity: Intensity
+    window: RestartWindow
     backoff: Backoff
     rng: random.Random
     auto_shutdown: AutoShutdown = "never"
@@ -61,11 +61,10 @@ class Children:
     _succession: Succession = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        window = RestartWindow(self.intensity)
         registry = self.report.scope.registry
-        self.roster = Roster(self.strategy, self.books, self.backoff, window, registry, self._cut)
+        self.roster = Roster(self.strategy, self.books, self.backoff, self.window, registry, self._cut)
         recoveries = Recoveries(self._recovery, self.owner.start_soon)
-        failures = Failures(self.intensity.restarts)
+        failures = Failures(self.window.intensity.restarts)
         self._succession = Succession(
             self.owner, self.report, self.roster, recoveries, self.rng, self.auto_shutdown, failures
         )

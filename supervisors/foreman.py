@@ -38,7 +38,7 @@ from supervisors.children import Children
 from supervisors.dependencies import STRATEGIES, Strategy
 from supervisors.events import OnEvent, unobserved
 from supervisors.inside import ChildView, Inside
-from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity
+from supervisors.intensity import SUPERVISOR_INTENSITY, Intensity, RestartWindow
 from supervisors.owner import AutoShutdown
 from supervisors.registry import Registry
 from supervisors.reporting import Reporter
@@ -138,7 +138,7 @@ class Foreman(Actor):
             Reporter(scope_of(self.name, self.guarded(manner.on_event))),
             manner.strategy,
             current_books(),
-            manner.intensity,
+            RestartWindow(manner.intensity),
             manner.backoff,
             manner.dice(self.name, self.incarnation),
             manner.auto_shutdown,
