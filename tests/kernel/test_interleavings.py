@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from itertools import chain, pairwise
 
@@ -17,6 +17,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from races import Race, play
 
 from actors.errors import ActorStopped, Interrupted, NotDelivered
 from actors.kernel import (
@@ -39,9 +40,6 @@ from actors.kernel.mailbox import Mailbox
 from actors.kernel.reply import Reply
 from actors.kernel.serving import Server
 from actors.kernel.slot import Exit, Slot
-from actors.testing.run import run
-
-Race = Callable[[random.Random], Awaitable[None]]
 
 INSTANT = 10.0
 """Where everything that races happens."""
@@ -482,17 +480,6 @@ RACES: tuple[Race, ...] = (
     race_item_against_leave,
     race_watch_against_end,
 )
-
-
-def play(race: Race, seed: int) -> None:
-    """Run one interleaving of `race`."""
-
-    async def main() -> None:
-        with open_books() as books:
-            await race(random.Random(seed))
-        books.check_balanced()
-
-    run(main, seed=seed)
 
 
 @pytest.mark.parametrize("race", RACES)

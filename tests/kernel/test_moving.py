@@ -8,6 +8,7 @@ from collections.abc import Callable
 import attrs
 import pytest
 import trio
+from envelopes import read, tell
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,25 +26,6 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 def mailbox(name: str, capacity: int, books: Books, overflow: Overflow = "wait") -> Mailbox:
     return Mailbox(name, capacity, overflow, books)
-
-
-def tell(box: Mailbox, *messages: int) -> list[Envelope]:
-    """Post tells without waiting for room."""
-    envelopes = [Envelope(message, box) for message in messages]
-    for envelope in envelopes:
-        if box.post(envelope) is None:
-            box.line_up(envelope)
-    return envelopes
-
-
-def read(box: Mailbox) -> list[int]:
-    """Return the messages that can be read, in order."""
-    taken: list[int] = []
-    while (envelope := box.get_nowait()) is not None:
-        if envelope.fate is None:
-            envelope.settle(Fate.HANDLED)
-            taken.append(envelope.message)
-    return taken
 
 
 # from mailbox to mailbox

@@ -9,6 +9,7 @@ from typing import Any, cast
 import attrs
 import pytest
 import trio
+from envelopes import read, tell
 from restarting import open_restarted
 
 from actors.errors import ActorStopped, AskCycle, Interrupted
@@ -25,7 +26,6 @@ from actors.kernel import (
     op,
     open_actor,
 )
-from actors.kernel.envelope import Envelope
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.slot import Slot
@@ -580,25 +580,6 @@ async def test_an_answer_for_an_asker_that_left_before_the_end_is_undone_after_i
 
 
 # a mailbox that holds more than its capacity
-
-
-def tell(box: Mailbox, *messages: int) -> list[Envelope]:
-    """Post tells without waiting for room."""
-    envelopes = [Envelope(message, box) for message in messages]
-    for envelope in envelopes:
-        if box.post(envelope) is None:
-            box.line_up(envelope)
-    return envelopes
-
-
-def read(box: Mailbox) -> list[int]:
-    """Return the messages that can be read, in order."""
-    taken: list[int] = []
-    while (envelope := box.get_nowait()) is not None:
-        if envelope.fate is None:
-            envelope.settle(Fate.HANDLED)
-            taken.append(envelope.message)
-    return taken
 
 
 def test_many_that_are_put_back_stand_ahead_of_what_was_put_back_before_and_in_order() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
@@ -17,6 +17,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from races import Race, play
 
 from actors.errors import Interrupted, NotDelivered, Quarantined
 from actors.kernel import (
@@ -38,9 +39,6 @@ from actors.kernel.incarnation import Incarnation
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.slot import Slot
 from actors.kernel.unfinished import Unfinished
-from actors.testing.run import run
-
-Race = Callable[[random.Random], Awaitable[None]]
 
 INSTANT = 10.0
 """Where everything that races happens."""
@@ -310,17 +308,6 @@ RACES: tuple[Race, ...] = (
     race_end_against_what_had_begun,
     race_order_over_restarts,
 )
-
-
-def play(race: Race, seed: int) -> None:
-    """Run one interleaving of `race`."""
-
-    async def main() -> None:
-        with open_books() as books:
-            await race(random.Random(seed))
-        books.check_balanced()
-
-    run(main, seed=seed)
 
 
 @pytest.mark.parametrize("race", RACES)
