@@ -4,7 +4,7 @@ A request goes through five stations, and each may send it back:
 
     door       an outage refuses the connection
     reading    an invalid request gets its 4xx and counts nowhere
-    gate       scripted 529s and 429s, before anything is counted
+    gate       scripted 529s, 429s and refusals, before anything is counted
     limits     the judge: a request over a limit gets a 429 and counts nowhere
     kitchen    it has been counted; scripted faults of the inside, or the model's answer
 
@@ -27,7 +27,7 @@ import attrs
 
 from actors.testing.provider.catalogue import DEFAULT_MODELS, ServedModel
 from actors.testing.provider.exchange import Exchange
-from actors.testing.provider.faults import Fail, Fault
+from actors.testing.provider.faults import Fail, Fault, Refuse
 from actors.testing.provider.kitchen import Kitchen
 from actors.testing.provider.limits import Mode, ProviderLimits
 from actors.testing.provider.pool import Pool
@@ -93,6 +93,17 @@ class ProviderCore:
     def door(self, now: float) -> Door:
         """Return whether connections are taken, and until when that holds unless more is scripted."""
         return self._script.door(self.start(now), now)
+
+    def fits_at(self, model: str, input_tokens: int, now: float) -> float:
+        """Return the first instant at which the limits let such a request in if nothing else comes, infinity for never.
+
+        A view from the inside, for yardsticks: a client only has the headers. The script is no part of it.
+
+        Raises:
+            KeyError: the model is not served.
+        """
+        self.start(now)
+        return max(self._pools[self._catalogue[model].pool_name].fits_at(now, input_tokens).values())
 
     def arrive(self, request: HttpRequest, now: float) -> Exchange:
         """Decide what becomes of a request. The front must `finish` or `abandon` what is returned."""
@@ -166,9 +177,11 @@ class ProviderCore:
             blank, model=question.model.id, pool=pool_name, input_tokens=question.input_tokens
         )
         struck = self._struck("gate", question, now)
-        if refusals := [(fault.name, fault.effect) for fault in struck if isinstance(fault.effect, Fail)]:
-            name, fail = refusals[0]
-            return self.kitchen.fail(attrs.evolve(asked, fault=name), fail)
+        for fault in struck:
+            if isinstance(fault.effect, Refuse):
+                return attrs.evolve(blank, ending="refused", fault=fault.name)
+            if isinstance(fault.effect, Fail):
+                return self.kitchen.fail(attrs.evolve(asked, fault=fault.name), fault.effect)
         over = self._pools[pool_name].admit(now, question.input_tokens)
         if over is not None:
             return self.kitchen.fail(asked, Fail(429, str(over), retry_after=over.retry_after))

@@ -8,8 +8,9 @@
     )
 
 Which requests: `model` and `system` are looked for as substrings of the model's id and of the system
-prompt, `at` and `lasting` are seconds since the provider's start, and `nth` picks one of the requests that
-match all of that, counted from 1. Without any of them every request is hit.
+prompt, `at` and `lasting` are seconds since the provider's start, `nth` picks one of the requests that
+match all of that, counted from 1, and `chance` leaves it to dice of the fault's own, which `seed` decides.
+Without any of them every request is hit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ import attrs
 def _share(_instance: object, _attribute: attrs.Attribute[float], value: float) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"share must be >= 0 and < 1, got {value}")
+
+
+def _chance(_instance: object, _attribute: attrs.Attribute[float], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"chance must be from 0 to 1, got {value}")
 
 
 def _factor(_instance: object, _attribute: attrs.Attribute[float], value: float) -> None:
@@ -63,6 +69,11 @@ class Fail:
 
 
 @attrs.frozen
+class Refuse:
+    """Refuse this one connection: nothing was heard of what it would have asked."""
+
+
+@attrs.frozen
 class Reset:
     """Break the connection before any byte of an answer."""
 
@@ -99,7 +110,7 @@ class CloseDoor:
     """Refuse every connection and drop the ones that stand."""
 
 
-Effect = Fail | Reset | Hang | CutOff | Garble | Slow | CloseDoor
+Effect = Fail | Refuse | Reset | Hang | CutOff | Garble | Slow | CloseDoor
 
 
 class Which(TypedDict, total=False):
@@ -110,6 +121,8 @@ class Which(TypedDict, total=False):
     at: float
     lasting: float
     nth: int | None
+    chance: float
+    seed: int
 
 
 @attrs.frozen
@@ -123,6 +136,8 @@ class Fault:
     at: float = attrs.field(default=0.0, validator=_not_negative)
     lasting: float = attrs.field(default=math.inf, validator=_not_negative)
     nth: int | None = attrs.field(default=None, validator=_counted_from_one)
+    chance: float = attrs.field(default=1.0, validator=_chance)
+    seed: int = 0
 
     def begins_at(self, started_at: float) -> float:
         """Return the instant it begins, for a provider that started at `started_at`."""
@@ -187,6 +202,11 @@ def server_error(status: int = 500, **which: Unpack[Which]) -> Fault:
 def outage(at: float = 0.0, lasting: float = 60.0) -> Fault:
     """Connection refused. It asks neither for model nor prompt: who finds the door shut is never heard."""
     return Fault("outage", CloseDoor(), at=at, lasting=lasting)
+
+
+def refuse(**which: Unpack[Which]) -> Fault:
+    """Connection refused, for the requests that it hits alone. Counts against no limit."""
+    return Fault("refuse", Refuse(), **which)
 
 
 def reset(**which: Unpack[Which]) -> Fault:

@@ -12,7 +12,17 @@ import attrs
 from actors.testing.provider.bodies import error_body, error_kind, message_body
 from actors.testing.provider.catalogue import Model, echo
 from actors.testing.provider.exchange import Exchange
-from actors.testing.provider.faults import CloseDoor, CutOff, Fail, Fault, Garble, Hang, Reset, Slow
+from actors.testing.provider.faults import (
+    CloseDoor,
+    CutOff,
+    Fail,
+    Fault,
+    Garble,
+    Hang,
+    Refuse,
+    Reset,
+    Slow,
+)
 from actors.testing.provider.latency import Latency
 from actors.testing.provider.question import Question
 
@@ -70,7 +80,7 @@ class Kitchen:
     def _served(self, exchange: Exchange, question: Question, fault: Fault | None) -> Exchange:
         effect = fault.effect if fault else None
         match effect:
-            case None | Slow() | CloseDoor():
+            case None | Slow() | CloseDoor() | Refuse():
                 return self._answered(exchange, question, self.answer(question.body))
             case Fail() as fail:
                 return self.fail(exchange, fail)

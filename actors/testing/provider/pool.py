@@ -82,20 +82,22 @@ class Pool:
         limit: int = getattr(self.limits, dimension)
         return limit
 
+    def fits_at(self, now: float, input_tokens: int) -> dict[Dimension, float]:
+        """Return for each dimension the first instant at which it lets one request in, if nothing else comes."""
+        meters = self._meters
+        return {
+            "requests": meters["requests"].fits_at(now, 1),
+            "input_tokens": meters["input_tokens"].fits_at(now, input_tokens),
+            "output_tokens": meters["output_tokens"].fits_at(now, FIRST_OUTPUT_TOKEN),
+        }
+
     def admit(self, now: float, input_tokens: int) -> OverLimit | None:
         """Count one request and its input, all of it or nothing.
 
         Returns:
             None when it was let in, or why it was not.
         """
-        wanted: dict[Dimension, int] = {
-            "requests": 1,
-            "input_tokens": input_tokens,
-            "output_tokens": FIRST_OUTPUT_TOKEN,
-        }
-        fits_at = {
-            dimension: self._meters[dimension].fits_at(now, wanted[dimension]) for dimension in DIMENSIONS
-        }
+        fits_at = self.fits_at(now, input_tokens)
         tightest = max(DIMENSIONS, key=fits_at.__getitem__)
         if fits_at[tightest] > now:
             return OverLimit(tightest, self.limit(tightest), self._seconds_until(now, fits_at[tightest]))

@@ -21,6 +21,7 @@ from actors.testing.provider import (
     outage,
     overload,
     rate_limited,
+    refuse,
     reset,
     server_error,
     slow,
@@ -133,6 +134,15 @@ def test_a_reset_breaks_the_connection_of_a_counted_request() -> None:
     assert core.statistics().peak.requests == 1
 
 
+def test_a_refused_connection_counts_nothing_and_leaves_the_door_open() -> None:
+    core = scripted(refuse(nth=1), limits=ProviderLimits(requests=1))
+    first, second = arrive(core), arrive(core)
+    assert (first.ending, first.status, first.admitted, first.model) == ("refused", None, False, None)
+    assert (first.fault, first.after) == ("refuse", 0.0)
+    assert second.status == 200
+    assert core.door(1.0).is_open
+
+
 def test_a_hung_request_never_ends_by_itself() -> None:
     core = scripted(hang())
     exchange = arrive(core)
@@ -196,6 +206,33 @@ def test_nth_counts_the_requests_that_match() -> None:
     assert endings == ["answered", "answered", "answered", "cut_off", "answered"]
 
 
+def test_a_chance_hits_its_part_and_the_same_ones_with_the_same_seed() -> None:
+    def hits(*faults: Fault) -> list[int]:
+        core = scripted(*faults, limits=ProviderLimits(requests=10_000, input_tokens=10**9))
+        return [number for number in range(1000) if arrive(core).fault == "server_error"]
+
+    first = hits(server_error(chance=0.05, seed=7))
+    assert len(first) == 51
+    assert hits(server_error(chance=0.05, seed=7)) == first
+    assert hits(server_error(chance=0.05, seed=8)) != first
+    assert len(hits(server_error(chance=1.0))) == 1000
+    assert hits(server_error(chance=0.0)) == []
+
+
+def test_dice_of_one_fault_are_not_those_of_another() -> None:
+    core = scripted(server_error(chance=0.5, seed=7), server_error(503, chance=0.5, seed=7))
+    assert {arrive(core).status for _ in range(50)} == {200, 500, 503}
+
+
+def test_what_fits_can_be_seen_from_inside() -> None:
+    core = scripted(limits=ProviderLimits(requests=1, input_tokens=100))
+    assert core.fits_at("claude-opus-5", 50, 1.0) == 1.0
+    assert core.fits_at("claude-opus-5", 101, 1.0) == math.inf
+    arrive(core, 1.0)
+    assert core.fits_at("claude-opus-5", 50, 1.0) == 61.0
+    assert core.fits_at("claude-haiku-4-5", 50, 1.0) == 1.0
+
+
 def test_nth_counts_neither_invalid_requests_nor_those_the_limits_refuse() -> None:
     core = scripted(server_error(nth=2), limits=ProviderLimits(requests=2))
     asked = [arrive(core, max_tokens=max_tokens).status for max_tokens in (1, 0, 1, 1)]
@@ -219,6 +256,7 @@ def test_a_fault_before_the_limits_wins_over_them() -> None:
         (lambda: overload(at=-1), r"^at must be >= 0, got -1$"),
         (lambda: outage(lasting=-1), r"^lasting must be >= 0, got -1$"),
         (lambda: hang(nth=0), r"^nth must be >= 1, got 0$"),
+        (lambda: hang(chance=1.1), r"^chance must be from 0 to 1, got 1.1$"),
         (lambda: cut_off(share=1.0), r"^share must be >= 0 and < 1, got 1.0$"),
         (lambda: slow(0.0), r"^factor must be > 0 and finite, got 0.0$"),
         (lambda: server_error(404), r"^status must be from 500 to 599, got 404$"),
