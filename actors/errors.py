@@ -45,7 +45,10 @@ Messages are lower case, name the value and the bound or the next step, and neve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Literal, Self
+
+LimitKind = Literal["rate", "acceleration", "daily_quota", "spend_cap"]
+"""Which limit refused a request: one per minute, one on how fast use may rise, one per day, or the money."""
 
 
 class UnderstudyError(Exception):
@@ -190,6 +193,7 @@ class ProviderFailed(CallFailed):
         status: the HTTP status.
         kind: the provider's own error type, such as "overloaded_error".
         request_id: the provider's id of the request, or None.
+        limit_kind: which limit refused the request, or None when none did.
     """
 
     def __init__(
@@ -199,6 +203,7 @@ class ProviderFailed(CallFailed):
         status: int,
         kind: str,
         request_id: str | None = None,
+        limit_kind: LimitKind | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
         charged: bool = True,
@@ -207,6 +212,7 @@ class ProviderFailed(CallFailed):
         self.status = status
         self.kind = kind
         self.request_id = request_id
+        self.limit_kind = limit_kind
 
 
 class ReplyInvalid(CallFailed):

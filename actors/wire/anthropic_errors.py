@@ -10,13 +10,14 @@
     409     conflict_error          yes         yes
     413     request_too_large       no          yes
     429     rate_limit_error        yes         no      earlier than retry-after fails again
+    429     rate_limit_error        by time     no      a daily quota: only if it says when it is over
     429     rate_limit_error        never       no      a spend limit: it lasts until the month ends
     5xx     api_error, ...          yes         yes
     529     overloaded_error        yes         no
     200     any of these            by type     yes     an error inside a response that had begun well
 
 "Counted" is what may be assumed: where it is not known that an attempt was free, it was not.
-`x-should-retry` overrules the table, except for a spend limit.
+Which of the 429s it is, `limit_kind` says. `x-should-retry` overrules the table, except for the last two of them.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from datetime import datetime
 from actors.errors import ProviderFailed
 from actors.wire.http import HttpResponse
 from actors.wire.json_object import object_in, parse_object, string_in
-from actors.wire.retry_after import parse_retry_after
+from actors.wire.rate_limit_kinds import TOO_MANY_REQUESTS, classify_429, may_pass
+from actors.wire.stated_wait import stated_wait
 
 OVERLOADED = 529
-TOO_MANY_REQUESTS = 429
 
 _KINDS = {
     400: "invalid_request_error",
@@ -50,8 +51,6 @@ _KINDS = {
 _RETRYABLE_KINDS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 _RETRYABLE_STATUSES = frozenset({408, 409, TOO_MANY_REQUESTS})
 _UNCOUNTED_STATUSES = frozenset({TOO_MANY_REQUESTS, OVERLOADED})
-_SPEND_CAP_CODE = "enforced_spend_limit_reached"
-_SPEND_LIMIT_PHRASE = "reached your specified api usage limits"  # the only mark of the customer's own limit
 
 # A body is a stranger's text: only what looks like a type or an id may pass into errors and logs.
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -71,13 +70,16 @@ def provider_failure(response: HttpResponse, *, now_wall: datetime | None = None
     body = parse_object(response.body) or {}
     error = object_in(body.get("error"))
     kind = _kind(response.status, error)
+    limit_kind = classify_429(response.status, response.headers, body)
+    retry_after = stated_wait(response.headers, body, now_wall=now_wall)
     return ProviderFailed(
         f"anthropic answered {response.status} {kind}",
         status=response.status,
         kind=kind,
         request_id=request_id(response, body),
-        retryable=not _is_spend_limit(error) and _is_retryable(response, kind),
-        retry_after=parse_retry_after(response.headers, now_wall=now_wall),
+        limit_kind=limit_kind,
+        retryable=may_pass(limit_kind, retry_after) and _is_retryable(response, kind),
+        retry_after=retry_after,
         charged=response.status not in _UNCOUNTED_STATUSES,
     )
 
@@ -96,12 +98,6 @@ def _kind(status: int, error: Mapping[str, object]) -> str:
     if named is not None and _KIND.fullmatch(named):
         return named
     return _KINDS.get(status, f"http_{status}")
-
-
-def _is_spend_limit(error: Mapping[str, object]) -> bool:
-    if object_in(error.get("details")).get("error_code") == _SPEND_CAP_CODE:
-        return True
-    return _SPEND_LIMIT_PHRASE in (string_in(error.get("message")) or "").lower()
 
 
 def _is_retryable(response: HttpResponse, kind: str) -> bool:

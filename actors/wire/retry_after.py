@@ -6,9 +6,10 @@ Three spellings exist, most exact first: `retry-after-ms` in milliseconds, `retr
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+
+from actors.wire.http_date import parse_http_date
 
 LONGEST_WAIT = 1e9
 """Seconds, some 31 years: beyond it the number is a mistake, not a wish."""
@@ -53,17 +54,8 @@ def _sensible(seconds: float) -> float | None:
 
 
 def _until(text: str | None, server_date: str | None, now_wall: datetime | None) -> float | None:
-    there = _http_date(text)
-    now = _http_date(server_date) or now_wall
+    there = parse_http_date(text)
+    now = parse_http_date(server_date) or now_wall
     if there is None or now is None:
         return None
     return _sensible((there - now).total_seconds())
-
-
-def _http_date(text: str | None) -> datetime | None:
-    try:
-        moment = None if text is None else email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # not a date; a date with a zone of ten digits
-        return None
-    # "-0000" is read as a date without a zone; an HTTP-date is in GMT whatever it says.
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
