@@ -11,7 +11,9 @@ from actors.testing.provider.core import EPOCH, ProviderCore
 from actors.testing.provider.exchange import Exchange
 from actors.testing.provider.faults import (
     Fault,
+    acceleration,
     cut_off,
+    daily_quota,
     hang,
     malformed,
     outage,
@@ -51,9 +53,11 @@ __all__ = [  # noqa: RUF022  # sorted plainly like every other face, capitals by
     "ProviderStatistics",
     "ServedModel",
     "SimulatedProvider",
+    "acceleration",
     "count_input_tokens",
     "count_tokens",
     "cut_off",
+    "daily_quota",
     "echo",
     "hang",
     "malformed",

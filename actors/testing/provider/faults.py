@@ -171,7 +171,7 @@ def overload(
 
 
 def rate_limited(*, retry_after: float | None = None, **which: Unpack[Which]) -> Fault:
-    """429 rate_limit_error though the limits are kept: an acceleration limit, or one nobody knows of."""
+    """429 rate_limit_error though the limits are kept: one that nobody knows of."""
     effect = Fail(
         429,
         "This request would exceed your account's rate limit. Please try again later.",
@@ -179,6 +179,30 @@ def rate_limited(*, retry_after: float | None = None, **which: Unpack[Which]) ->
         counts=False,
     )
     return Fault("rate_limited", effect, **which)
+
+
+def acceleration(*, retry_after: float | None = None, **which: Unpack[Which]) -> Fault:
+    """429 rate_limit_error though the limits are kept: use rises faster than the provider likes."""
+    effect = Fail(
+        429,
+        "This request would exceed your organization's maximum usage increase rate for input tokens per minute. "
+        "Please scale up your input tokens usage more gradually to stay within the acceleration limit.",
+        retry_after=_whole_seconds(retry_after),
+        counts=False,
+    )
+    return Fault("acceleration", effect, **which)
+
+
+def daily_quota(*, retry_after: float | None = None, **which: Unpack[Which]) -> Fault:
+    """429 rate_limit_error of a limit per day; without `retry_after` it does not say when the day is over."""
+    effect = Fail(
+        429,
+        "This request would exceed your organization's rate limit of 1,000 requests per day. "
+        "Please try again later.",
+        retry_after=_whole_seconds(retry_after),
+        counts=False,
+    )
+    return Fault("daily_quota", effect, **which)
 
 
 def spend_cap(**which: Unpack[Which]) -> Fault:

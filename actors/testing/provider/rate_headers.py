@@ -1,7 +1,8 @@
-"""The rate limit headers of a response, in the dialect of the Anthropic API."""
+"""The rate limit headers of a response, in the dialect of the Anthropic API, and the date they are true at."""
 
 from __future__ import annotations
 
+import email.utils
 import math
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ PREFIX = "anthropic-ratelimit"
 
 
 def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]:
-    """Return limit, remaining and reset of requests, tokens, input tokens and output tokens.
+    """Return limit, remaining and reset of requests, tokens, input tokens and output tokens, and the date.
 
     "tokens" is input and output together: the sum of both limits and of both remainders, and the later reset.
 
@@ -34,7 +35,7 @@ def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]
         ("input-tokens", pool.limit("input_tokens"), input_left, pool.full_at(now, "input_tokens")),
         ("output-tokens", pool.limit("output_tokens"), output_left, pool.full_at(now, "output_tokens")),
     )
-    return {
+    headers = {
         f"{PREFIX}-{name}-{field}": value
         for name, limit, left, full_at in rows
         for field, value in (
@@ -43,6 +44,7 @@ def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]
             ("reset", rfc3339(wall_clock + full_at - now)),
         )
     }
+    return {"date": http_date(wall_clock), **headers}
 
 
 def rfc3339(unix_time: float) -> str:
@@ -52,6 +54,16 @@ def rfc3339(unix_time: float) -> str:
     '1970-01-01T00:00:01Z'
     """
     return datetime.fromtimestamp(math.ceil(unix_time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def http_date(unix_time: float) -> str:
+    """Return a Unix time as an HTTP-date, its fraction of a second cut off, as servers do.
+
+    >>> http_date(0.75)
+    'Thu, 01 Jan 1970 00:00:00 GMT'
+    """
+    moment = datetime.fromtimestamp(math.floor(unix_time), UTC)
+    return email.utils.format_datetime(moment, usegmt=True)
 
 
 def _rounded(pool: Pool, now: float, dimension: Dimension) -> int:

@@ -150,6 +150,7 @@ def test_every_response_has_an_id_and_rate_limit_headers() -> None:
     assert len(ids) == 4
     left = [response.headers["anthropic-ratelimit-requests-remaining"] for response in responses]
     assert left == ["0", "0", "1", "1"]
+    assert {response.headers["date"] for response in responses} == {"Thu, 01 Jan 2026 00:00:00 GMT"}
 
 
 def test_over_the_limit_the_answer_is_429_with_retry_after() -> None:

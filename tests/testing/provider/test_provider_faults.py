@@ -14,7 +14,9 @@ from actors.testing.provider import (
     Latency,
     ProviderCore,
     ProviderLimits,
+    acceleration,
     cut_off,
+    daily_quota,
     hang,
     malformed,
     message_request,
@@ -29,6 +31,7 @@ from actors.testing.provider import (
 )
 from actors.testing.provider.kitchen import Kitchen
 from actors.testing.provider.script import Door
+from actors.wire.anthropic_errors import provider_failure
 
 LATENCY = Latency(median=2.0, sigma=0.0, per_output_token=0.0, refusal=0.25)
 
@@ -88,6 +91,31 @@ def test_scripted_429_is_no_refusal_of_the_limits() -> None:
 
 def test_scripted_429_may_leave_the_wait_open() -> None:
     assert arrive(scripted(rate_limited())).headers == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (rate_limited, "rate"),
+        (acceleration, "acceleration"),
+        (daily_quota, "daily_quota"),
+        (spend_cap, "spend_cap"),
+    ],
+)
+def test_each_kind_of_429_is_known_by_its_words_and_counts_nothing(make: Any, kind: str) -> None:
+    core = scripted(make())
+    exchange = arrive(core)
+    failure = provider_failure(core.finish(exchange, 0.25))
+    assert (failure.status, failure.kind, failure.limit_kind) == (429, "rate_limit_error", kind)
+    assert (exchange.fault, failure.retry_after, core.statistics().peak.requests) == (make.__name__, None, 0)
+
+
+@pytest.mark.parametrize("make", [acceleration, daily_quota])
+def test_a_429_that_says_when_to_come_back_may_be_tried_again(make: Any) -> None:
+    core = scripted(make(retry_after=3600, nth=1))
+    failure = provider_failure(core.finish(arrive(core), 0.25))
+    assert (failure.retry_after, failure.retryable) == (3600.0, True)
+    assert arrive(core, 1.0).status == 200
 
 
 def test_the_spend_cap_names_itself_and_no_time() -> None:
@@ -260,6 +288,8 @@ def test_a_fault_before_the_limits_wins_over_them() -> None:
         (lambda: cut_off(share=1.0), r"^share must be >= 0 and < 1, got 1.0$"),
         (lambda: slow(0.0), r"^factor must be > 0 and finite, got 0.0$"),
         (lambda: server_error(404), r"^status must be from 500 to 599, got 404$"),
+        (lambda: acceleration(retry_after=-1), r"^retry_after must be >= 0 and finite, got -1$"),
+        (lambda: daily_quota(retry_after=math.inf), r"^retry_after must be >= 0 and finite, got inf$"),
         (lambda: rate_limited(retry_after=-1), r"^retry_after must be >= 0 and finite, got -1$"),
     ],
 )
