@@ -24,6 +24,9 @@ EXAMPLES: list[UnderstudyError] = [
     ProviderFailed(
         "overloaded", status=529, kind="overloaded_error", request_id="req_1", retryable=True, charged=False
     ),
+    ProviderFailed(
+        "refused", status=429, kind="rate_limit_error", limit_kind="acceleration", retry_after=7.0
+    ),
     WaitTooLong("no capacity", retry_at=60.5),
     SettingsError(("one", "two")),
 ]

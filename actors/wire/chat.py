@@ -118,6 +118,11 @@ class TokenCounts:
         """Input tokens that count against an input-token limit: fresh plus cache-written ones."""
         return self.input_tokens + self.cache_creation_tokens
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens of the prompt, wherever they were read from."""
+        return self.input_tokens + self.cache_creation_tokens + self.cache_read_tokens
+
 
 @attrs.frozen
 class ChatReply:

@@ -265,13 +265,43 @@ class TestRefusals:
         body = {"type": "error", "error": {"type": "rate_limit_error", "message": "", "details": details}}
         error = refused(answer(body, 429, x_should_retry="true"))
         assert (error.retryable, error.charged, error.retry_after) == (False, False, None)
+        assert error.limit_kind == "spend_cap"
         assert refused(answer(body, 200)).retryable is False
+
+    @pytest.mark.parametrize(
+        ("message", "limit_kind", "retryable"),
+        [
+            ("Please try again later.", "rate", True),
+            ("Please scale up more gradually to stay within the acceleration limit.", "acceleration", True),
+            ("This would exceed your rate limit of 1,000 requests per day.", "daily_quota", False),
+        ],
+    )
+    def test_each_kind_of_429_has_its_name_and_says_whether_it_passes(
+        self, message: str, limit_kind: str, retryable: bool
+    ) -> None:
+        error = refusal(429, "rate_limit_error", message)
+        assert (error.limit_kind, error.retryable, error.charged) == (limit_kind, retryable, False)
+        timed = refusal(429, "rate_limit_error", message, retry_after="7")
+        assert (timed.limit_kind, timed.retryable, timed.retry_after) == (limit_kind, True, 7.0)
+
+    def test_a_day_without_an_end_is_not_tried_again_though_the_provider_may_say_so(self) -> None:
+        message = "This would exceed your rate limit of 1,000 requests per day."
+        assert refusal(429, "rate_limit_error", message, x_should_retry="true").retryable is False
+        timed = refusal(429, "rate_limit_error", message, x_should_retry="false", retry_after="7")
+        assert timed.retryable is False
+
+    def test_a_wait_that_stands_in_the_text_alone_is_read(self) -> None:
+        assert refusal(429, "rate_limit_error", "Please try again in 5.5s.").retry_after == 5.5
+
+    @pytest.mark.parametrize("status", [400, 401, 500, 529])
+    def test_an_error_that_no_limit_made_has_no_kind_of_limit(self, status: int) -> None:
+        assert refusal(status).limit_kind is None
 
     @pytest.mark.parametrize("status", [400, 429])
     def test_the_customers_own_limit_is_never_retryable(self, status: int) -> None:
         message = "You have reached your specified API usage limits. You will regain access on 2026-06-01."
         error = refusal(status, "invalid_request_error", message, x_should_retry="true")
-        assert error.retryable is False
+        assert (error.retryable, error.limit_kind) == (False, "spend_cap")
 
     def test_the_provider_may_overrule_the_table(self) -> None:
         assert refusal(429, x_should_retry="false").retryable is False

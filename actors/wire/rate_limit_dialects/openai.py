@@ -63,8 +63,8 @@ def window_of(seen: ObservedLimit) -> float | None:
     """
     if seen.limit is None or seen.remaining is None or seen.resets_in is None:
         return MINUTE if seen.quantity == "total_tokens" else None
-    refill_of_a_day = (seen.limit - seen.remaining) / seen.limit * DAY
-    if refill_of_a_day > 0 and _is_near(seen.resets_in, refill_of_a_day):
+    missing = (seen.limit - seen.remaining) / seen.limit
+    if _is_near(seen.resets_in, missing * DAY) and not _is_near(seen.resets_in, missing * MINUTE):
         return DAY
     return MINUTE if seen.resets_in <= MINUTE else None
 
