@@ -74,6 +74,14 @@ check: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## lint, format, types, la
 bench: $(INSTALLED) ## measure; prints one JSON object a line
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
+.PHONY: soak
+soak: $(INSTALLED) ## a virtual day at 95 % load against the simulated provider; prints one JSON line per mode (ARGS="--hours 2")
+	@$(BIN)/python benchmarks/soak.py $(ARGS)
+
+.PHONY: burst
+burst: $(INSTALLED) ## bursts, an overload and storms, against a yardstick; prints one JSON line per workload and mode (ARGS=storms)
+	@$(BIN)/python benchmarks/burst.py $(ARGS)
+
 .PHONY: chaos
 chaos: $(INSTALLED) ## crash a tree of twenty actors all over under 50,000 messages; prints one JSON line (SEED=7)
 	@$(BIN)/python tests/supervisors/chaos.py --seed "$(SEED)" $(ARGS)
