@@ -6,6 +6,7 @@ a bad request, a wrong key or a prompt that breaks the rules fails everywhere al
     fault                                        falls back
     no capacity in time                          yes: the next model has limits of its own
     server's fault (5xx), retryable or not       yes: it is this model's service
+    a daily quota, retryable or not              yes: each model has one of its own
     anything else that may pass on a retry       yes: 408, 409, 429, a broken connection, an answer of no use
     anything else                                no: 4xx, a spend limit, an address that is none
 
@@ -27,6 +28,8 @@ def falls_back(error: UnderstudyError) -> bool:
         case Rejected():
             return True
         case ProviderFailed(status=status) if status >= _SERVER_ERROR:
+            return True
+        case ProviderFailed(limit_kind="daily_quota"):
             return True
         case CallFailed():
             return error.retryable

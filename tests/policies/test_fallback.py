@@ -35,6 +35,7 @@ def provider(status: int, *, retryable: bool) -> ProviderFailed:
         provider(529, retryable=False),
         provider(501, retryable=False),
         provider(200, retryable=True),
+        ProviderFailed("refused", status=429, kind="rate_limit_error", limit_kind="daily_quota"),
         TransportFailed("broke", kind="reset"),
         TransportFailed("refused", kind="connect", charged=False),
         ReplyInvalid("no message"),
@@ -54,7 +55,9 @@ def test_a_fault_of_the_model_or_its_service_falls_back(error: UnderstudyError) 
     "error",
     [
         *(provider(status, retryable=False) for status in (400, 401, 402, 403, 404, 405, 413, 422, 431)),
-        provider(429, retryable=False),  # the money is spent: no model of the account has any
+        provider(429, retryable=False),
+        # The money is spent: no model of the account has any.
+        ProviderFailed("refused", status=429, kind="rate_limit_error", limit_kind="spend_cap"),
         provider(200, retryable=False),
         TransportFailed("the url is not valid", kind="protocol", charged=False, retryable=False),
         ReplyInvalid("refused", retryable=False),
