@@ -1,0 +1,156 @@
+"""A ramp beside a naive model that writes everything down; and whatever is settled, lost or doubled, it opens again."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from actors.policies.patience import MOST_PATIENCE
+from actors.policies.ramp import HALT, QUIET_AFTER, Outcome, Ramp
+
+REQUESTS = 6
+SECONDS = st.sampled_from([0.0, 0.01, 0.04, 0.1, 1 / 3, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0])
+OUTCOMES = st.sampled_from(["success", "success", "other", "trouble"])
+
+
+@attrs.define(eq=False)
+class Probe:
+    """A grant of the present ramp, and what has become of it: None as long as there is no news."""
+
+    granted_at: float
+    verdict: bool | None = None
+
+
+class RampMachine(RuleBasedStateMachine):
+    ramp_type: type[Ramp] = Ramp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.ramp = self.ramp_type(REQUESTS, spread=0.6)
+        self.under_way: list[float] = []
+        self.paused_until = self.halted_until = -math.inf
+        self.probes: list[Probe] | None = None
+        self.last_grant = -math.inf
+
+    # ── the model ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def shut_until(self) -> float:
+        return max(self.paused_until, self.halted_until)
+
+    @property
+    def size(self) -> int | None:
+        return None if self.probes is None else 1 + sum(probe.verdict is True for probe in self.probes)
+
+    @property
+    def without_news(self) -> list[Probe]:
+        return [probe for probe in self.probes or () if probe.verdict is None]
+
+    def listen(self) -> None:
+        """Take silence for good news, and end the ramp where it has grown or been quiet."""
+        for probe in self.without_news:
+            if self.now >= probe.granted_at + self.ramp.statistics(self.now).patience:
+                probe.verdict = True
+        if self.size is not None and (self.size > REQUESTS or (self.now >= self.shut_until + QUIET_AFTER)):
+            self.probes = None
+
+    # ── what happens ────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(seconds=SECONDS)
+    def let_time_pass(self, seconds: float) -> None:
+        self.now += seconds
+        self.listen()
+
+    @rule()
+    def wait_until_it_opens(self) -> None:
+        self.now = max(self.now, self.ramp.opens_at(self.now))
+        self.listen()
+
+    @rule(most=st.integers(1, 8))
+    def grant(self, most: int) -> None:
+        for _ in range(most):
+            if self.ramp.opens_at(self.now) > self.now:
+                break
+            self.ramp.pass_one(self.now)
+            assert self.now >= self.shut_until, "a grant while it is shut"
+            if self.probes is not None:
+                assert len(self.without_news) < (self.size or 0), "more grants without news than there may be"
+                assert self.now >= self.last_grant + 0.1 or self.last_grant < self.shut_until
+                self.probes.append(Probe(self.now))
+                self.last_grant = self.now
+            self.under_way.append(self.now)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), outcome=OUTCOMES)
+    def settle(self, data: st.DataObject, outcome: Outcome) -> None:
+        granted_at = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        self.ramp.settled(outcome, granted_at=granted_at, now=self.now)
+        if granted_at < self.shut_until:
+            return
+        if outcome == "trouble":
+            self.halted_until, self.probes = self.now + HALT, []
+        for probe in self.without_news:
+            if probe.granted_at == granted_at:
+                probe.verdict = outcome == "success"
+                break
+        self.listen()
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def lose(self, data: st.DataObject) -> None:
+        self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+
+    @rule(seconds=SECONDS)
+    def pause(self, seconds: float) -> None:
+        until = self.now + seconds
+        self.ramp.pause(until, self.now)
+        if until > self.paused_until:
+            self.paused_until, self.halted_until, self.probes = until, -math.inf, []
+
+    @rule()
+    def halt(self) -> None:
+        self.ramp.halt(self.now)
+        if self.now >= self.shut_until:
+            self.halted_until, self.probes = self.now + HALT, []
+
+    @rule()
+    def lift(self) -> None:
+        self.ramp.lift(self.now)
+        if self.now < self.shut_until:
+            self.paused_until, self.halted_until, self.probes = self.now, -math.inf, []
+
+    # ── what holds ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        seen = self.ramp.statistics(self.now)
+        assert seen.is_active == (self.probes is not None)
+        assert seen.size == self.size
+        assert seen.without_news == len(self.without_news)
+
+    @invariant()
+    def looking_changes_nothing(self) -> None:
+        assert self.ramp.statistics(self.now) == self.ramp.statistics(self.now)
+
+    @invariant()
+    def it_opens_again_if_nothing_ever_is_settled(self) -> None:
+        """Grants and never settles: each of the next grants comes in bounded time, and then the ramp is over."""
+        ramp, now = copy.deepcopy(self.ramp), self.now
+        bound = max(now, self.shut_until)
+        for _ in range(2 * REQUESTS):
+            bound = max(bound, now) + MOST_PATIENCE
+            for _ in range(3):
+                now = max(now, ramp.opens_at(now))
+            assert ramp.opens_at(now) <= now <= bound, "it stays shut"
+            ramp.pass_one(now)
+        assert not ramp.is_active(max(now, self.shut_until) + QUIET_AFTER)
+
+
+TestRamp = RampMachine.TestCase
+TestRamp.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

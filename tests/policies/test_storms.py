@@ -1,0 +1,78 @@
+"""Bursts in a small world of storms: what a ramp saves, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import fmean
+
+import pytest
+from storm_world import Figures, Mode, StormWorld
+
+from actors.policies.ramp import Ramp
+
+SEEDS = range(20)
+CALM = 1e9
+
+
+def paced() -> Ramp:
+    return Ramp(50, paced=True)
+
+
+def unpaced() -> Ramp:
+    return Ramp(50)
+
+
+def play(
+    mode: Mode, between: float, ramp: Callable[[], Ramp] = paced, *, has_gate: bool = True
+) -> list[Figures]:
+    return [StormWorld(seed, mode, ramp(), between=between, has_gate=has_gate).play() for seed in SEEDS]
+
+
+def yardstick(mode: Mode, between: float) -> list[Figures]:
+    return [StormWorld(seed, mode, between=between, sees_all=True).play() for seed in SEEDS]
+
+
+def ratio(figures: list[Figures], yard: list[Figures]) -> float:
+    return fmean(mine.makespan / best.makespan for mine, best in zip(figures, yard, strict=True))
+
+
+def stormed(figures: list[Figures]) -> float:
+    return fmean(each.stormed for each in figures)
+
+
+def test_without_storms_a_ramp_costs_nothing() -> None:
+    assert play("window", CALM, unpaced) == play("window", CALM, has_gate=False)
+    assert play("bucket", CALM, unpaced) == play("bucket", CALM, has_gate=False)
+
+
+def test_without_storms_pacing_costs_two_seconds_of_a_burst_at_most() -> None:
+    yard = yardstick("window", CALM)
+    assert all(
+        mine.makespan - best.makespan <= 2.0 for mine, best in zip(play("window", CALM), yard, strict=True)
+    )
+    assert ratio(play("window", CALM), yard) < 1.002
+    assert ratio(play("bucket", CALM), yardstick("bucket", CALM)) < 1.002
+
+
+@pytest.mark.parametrize("mode", ["window", "bucket"])
+def test_a_storm_now_and_then_costs_less_than_five_in_a_hundred_of_time_and_as_much_waste_again(
+    mode: Mode,
+) -> None:
+    figures, yard = play(mode, 150.0), yardstick(mode, 150.0)
+    assert ratio(figures, yard) < 1.05
+    assert fmean(each.wasted for each in figures) < 2.0 * fmean(each.wasted for each in yard)
+
+
+@pytest.mark.parametrize("mode", ["window", "bucket"])
+def test_one_storm_after_the_other_costs_less_than_ten_in_a_hundred_of_time(mode: Mode) -> None:
+    assert ratio(play(mode, 60.0), yardstick(mode, 60.0)) < 1.10
+
+
+def test_pacing_halves_what_is_sent_into_storms_and_takes_no_more_time() -> None:
+    with_it, without = play("window", 150.0), play("window", 150.0, unpaced)
+    assert stormed(with_it) < 0.5 * stormed(without)
+    assert fmean(each.makespan for each in with_it) < 1.01 * fmean(each.makespan for each in without)
+
+
+def test_without_a_gate_a_burst_would_be_sent_into_storms_again_and_again() -> None:
+    assert stormed(play("window", 150.0, has_gate=False)) > 50 * stormed(play("window", 150.0))
