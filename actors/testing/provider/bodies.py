@@ -21,6 +21,8 @@ ERROR_KINDS: Mapping[int, str] = {
     529: "overloaded_error",
 }
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def error_kind(status: int) -> str:
     """Return the error type that goes with an HTTP status."""
@@ -62,4 +64,4 @@ def message_body(
 
 def encoded(body: Mapping[str, Any]) -> bytes:
     """Return JSON as UTF-8; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return _ENCODER.encode(body).encode("utf-8", "replace")

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 import attrs
@@ -172,21 +173,22 @@ class ProviderCore:
             question = read_question(request, self._catalogue)
         except BadRequest as bad:
             return self.kitchen.fail(attrs.evolve(blank, headers=bad.headers), Fail(bad.status, str(bad)))
-        pool_name = question.model.pool_name
-        asked = attrs.evolve(
-            blank, model=question.model.id, pool=pool_name, input_tokens=question.input_tokens
+        pool = self._pools[question.model.pool_name]
+        asked = partial(
+            attrs.evolve,
+            blank,
+            model=question.model.id,
+            pool=question.model.pool_name,
+            input_tokens=question.input_tokens,
         )
-        struck = self._struck("gate", question, now)
-        for fault in struck:
+        for fault in self._struck("gate", question, now):
             if isinstance(fault.effect, Refuse):
                 return attrs.evolve(blank, ending="refused", fault=fault.name)
             if isinstance(fault.effect, Fail):
-                return self.kitchen.fail(attrs.evolve(asked, fault=fault.name), fault.effect)
-        over = self._pools[pool_name].admit(now, question.input_tokens)
-        if over is not None:
-            return self.kitchen.fail(asked, Fail(429, str(over), retry_after=over.retry_after))
-        admitted = attrs.evolve(asked, admitted=True)
-        return self.kitchen.cook(admitted, question, self._struck("kitchen", question, now))
+                return self.kitchen.fail(asked(fault=fault.name), fault.effect)
+        if (over := pool.admit(now, question.input_tokens)) is not None:
+            return self.kitchen.fail(asked(), Fail(429, str(over), retry_after=over.retry_after))
+        return self.kitchen.cook(asked(admitted=True), question, self._struck("kitchen", question, now))
 
     def _struck(self, stage: Stage, question: Question, now: float) -> tuple[Fault, ...]:
         return self._script.strike(

@@ -70,9 +70,11 @@ class Kitchen:
 
         Of several faults the first decides and gives its name; those that slow down all count.
         """
+        if not faults:
+            return self._answered(exchange, question, self.answer(question.body))
         deciding = [fault for fault in faults if not isinstance(fault.effect, Slow)]
-        first = next(iter(deciding or faults), None)
-        named = attrs.evolve(exchange, fault=first.name if first else None)
+        first = (deciding or faults)[0]
+        named = attrs.evolve(exchange, fault=first.name)
         cooked = self._served(named, question, deciding[0] if deciding else None)
         slowness = math.prod(fault.effect.factor for fault in faults if isinstance(fault.effect, Slow))
         return attrs.evolve(cooked, after=cooked.after * slowness)

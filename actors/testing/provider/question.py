@@ -26,6 +26,13 @@ NOT_SIMULATED = frozenset({"stop_sequences", "tools", "tool_choice", "thinking"}
 """Fields that would change the answer's shape: refused, because to ignore them would be to lie."""
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 class BadRequest(Exception):
     """The request is answered with an error, and nothing was counted.
 
@@ -98,16 +105,12 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _decoded(raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw, parse_constant=_refuse_constant)
+        body = _DECODER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (ValueError, RecursionError):
         raise BadRequest(400, "The request body is not valid JSON") from None
     if not is_object(body):
         raise BadRequest(400, "The request body is not a JSON object")
     return body
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _check_fields(body: Mapping[str, Any]) -> None:

@@ -14,6 +14,11 @@ ROUNDED_TO = 1_000
 
 PREFIX = "anthropic-ratelimit"
 
+_FIELDS = {
+    name: (f"{PREFIX}-{name}-limit", f"{PREFIX}-{name}-remaining", f"{PREFIX}-{name}-reset")
+    for name in ("requests", "tokens", "input-tokens", "output-tokens")
+}
+
 
 def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]:
     """Return limit, remaining and reset of requests, tokens, input tokens and output tokens, and the date.
@@ -35,16 +40,13 @@ def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]
         ("input-tokens", pool.limit("input_tokens"), input_left, pool.full_at(now, "input_tokens")),
         ("output-tokens", pool.limit("output_tokens"), output_left, pool.full_at(now, "output_tokens")),
     )
-    headers = {
-        f"{PREFIX}-{name}-{field}": value
-        for name, limit, left, full_at in rows
-        for field, value in (
-            ("limit", str(limit)),
-            ("remaining", str(left)),
-            ("reset", rfc3339(wall_clock + full_at - now)),
-        )
-    }
-    return {"date": http_date(wall_clock), **headers}
+    headers = {"date": http_date(wall_clock)}
+    for name, limit, left, full_at in rows:
+        of_limit, of_remaining, of_reset = _FIELDS[name]
+        headers[of_limit] = str(limit)
+        headers[of_remaining] = str(left)
+        headers[of_reset] = rfc3339(wall_clock + full_at - now)
+    return headers
 
 
 def rfc3339(unix_time: float) -> str:
@@ -53,7 +55,8 @@ def rfc3339(unix_time: float) -> str:
     >>> rfc3339(0.25)
     '1970-01-01T00:00:01Z'
     """
-    return datetime.fromtimestamp(math.ceil(unix_time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = datetime.fromtimestamp(math.ceil(unix_time), UTC)
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
 def http_date(unix_time: float) -> str:
