@@ -29,7 +29,7 @@ PATIENT = 7200.0
 """Seconds: for workloads in which nobody is to be turned away."""
 
 LOST_AFTER = 4 * 3600.0
-"""Seconds after which a call without an end counts as lost."""
+"""Seconds after the last call began in which all must end; one that has none by then is lost."""
 
 LONGEST_RUN = 3 * 86400.0
 """Seconds of virtual time after which a run is stuck."""
@@ -152,10 +152,11 @@ async def play(stage: Stage, *, meanwhile: Backstage = _nothing, afterwards: Bac
     async with open_runtime(settings, transport=network, seed=trial.seed) as runtime:
         async with trio.open_nursery() as beside:
             beside.start_soon(meanwhile, runtime, stage)
-            async with trio.open_nursery() as nursery:
-                for call in trial.calls:
-                    await trio.sleep_until(stage.started_at + call.at)
-                    nursery.start_soon(_place, runtime, stage, call)
+            with trio.move_on_at(stage.started_at + trial.calls[-1].at + LOST_AFTER):
+                async with trio.open_nursery() as nursery:
+                    for call in trial.calls:
+                        await trio.sleep_until(stage.started_at + call.at)
+                        nursery.start_soon(_place, runtime, stage, call)
             beside.cancel_scope.cancel()
         await afterwards(runtime, stage)
 
@@ -163,15 +164,15 @@ async def play(stage: Stage, *, meanwhile: Backstage = _nothing, afterwards: Bac
 async def _place(runtime: Runtime, stage: Stage, call: Call) -> None:
     stage.tally.want(call.number, trio.current_time())
     ending: Ending = "lost"
-    with trio.move_on_after(LOST_AFTER):
-        try:
-            await runtime.call(stage.conversation.request(call))
-            ending = "completed"
-        except Rejected:
-            ending = "refused"
-        except CallFailed:
-            ending = "failed"
-    stage.tally.end(call.number, ending, trio.current_time())
+    try:
+        await runtime.call(stage.conversation.request(call))
+        ending = "completed"
+    except Rejected:
+        ending = "refused"
+    except CallFailed:
+        ending = "failed"
+    finally:
+        stage.tally.end(call.number, ending, trio.current_time())
 
 
 def run_trial(trial: Trial, *, meanwhile: Backstage = _nothing, afterwards: Backstage = _nothing) -> Outcome:
