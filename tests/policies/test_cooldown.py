@@ -156,6 +156,14 @@ def test_a_clump_of_overloads_is_one_in_the_row() -> None:
     assert policy.hear(OVERLOADED, 12.0) == Pause(14.0, 2, "overloaded")
 
 
+def test_a_shorter_time_named_for_the_same_overload_makes_nothing_of_it_a_second_one() -> None:
+    policy = CooldownPolicy()
+    policy.hear(Trouble("overloaded", 8.0), 0.0)
+    policy.hear(Trouble("overloaded", 1.0), 2.0)
+    policy.hear(Trouble("overloaded", sent_at=5.0), 9.0)
+    assert policy.statistics(9.0).overloads == 1
+
+
 def test_the_first_success_begins_the_row_of_overloads_anew() -> None:
     policy = CooldownPolicy()
     pauses_of(policy, "overloaded", 4)

@@ -14,6 +14,8 @@ from actors.policies.patience import MOST_PATIENCE
 from actors.policies.ramp import HALT, QUIET_AFTER, Outcome, Ramp
 
 REQUESTS = 6
+SPREAD = 0.6
+GAP = SPREAD / REQUESTS
 SECONDS = st.sampled_from([0.0, 0.01, 0.04, 0.1, 1 / 3, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0])
 OUTCOMES = st.sampled_from(["success", "success", "other", "trouble"])
 
@@ -32,7 +34,7 @@ class RampMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.ramp = self.ramp_type(REQUESTS, spread=0.6)
+        self.ramp = self.ramp_type(REQUESTS, spread=SPREAD)
         self.under_way: list[float] = []
         self.paused_until = self.halted_until = -math.inf
         self.probes: list[Probe] | None = None
@@ -51,6 +53,16 @@ class RampMachine(RuleBasedStateMachine):
     @property
     def without_news(self) -> list[Probe]:
         return [probe for probe in self.probes or () if probe.verdict is None]
+
+    @property
+    def opens_at(self) -> float:
+        if self.now < self.shut_until:
+            return self.shut_until
+        if self.size is None:
+            return self.now
+        if len(self.without_news) >= self.size:
+            return self.without_news[0].granted_at + self.ramp.statistics(self.now).patience
+        return max(self.now, self.last_grant + GAP)
 
     def listen(self) -> None:
         """Take silence for good news, and end the ramp where it has grown or been quiet."""
@@ -81,7 +93,6 @@ class RampMachine(RuleBasedStateMachine):
             assert self.now >= self.shut_until, "a grant while it is shut"
             if self.probes is not None:
                 assert len(self.without_news) < (self.size or 0), "more grants without news than there may be"
-                assert self.now >= self.last_grant + 0.1 or self.last_grant < self.shut_until
                 self.probes.append(Probe(self.now))
                 self.last_grant = self.now
             self.under_way.append(self.now)
@@ -133,6 +144,7 @@ class RampMachine(RuleBasedStateMachine):
         assert seen.is_active == (self.probes is not None)
         assert seen.size == self.size
         assert seen.without_news == len(self.without_news)
+        assert seen.opens_at == self.opens_at
 
     @invariant()
     def looking_changes_nothing(self) -> None:

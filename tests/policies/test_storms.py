@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -22,12 +25,14 @@ def unpaced() -> Ramp:
     return Ramp(50)
 
 
+@cache
 def play(
     mode: Mode, between: float, ramp: Callable[[], Ramp] = paced, *, has_gate: bool = True
 ) -> list[Figures]:
     return [StormWorld(seed, mode, ramp(), between=between, has_gate=has_gate).play() for seed in SEEDS]
 
 
+@cache
 def yardstick(mode: Mode, between: float) -> list[Figures]:
     return [StormWorld(seed, mode, between=between, sees_all=True).play() for seed in SEEDS]
 
@@ -75,4 +80,15 @@ def test_pacing_halves_what_is_sent_into_storms_and_takes_no_more_time() -> None
 
 
 def test_without_a_gate_a_burst_would_be_sent_into_storms_again_and_again() -> None:
-    assert stormed(play("window", 150.0, has_gate=False)) > 50 * stormed(play("window", 150.0))
+    ungated = [StormWorld(seed, "window", between=150.0, has_gate=False).play() for seed in range(3)]
+    assert stormed(ungated) > 50 * stormed(play("window", 150.0))
+
+
+def test_the_page_shows_the_figures_of_this_world() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "cooldown.md").read_text("utf-8")
+    rows = re.findall(r"\| (window|bucket) \| (\d+) s \| (paced|unpaced) \| ([\d.]+) \| (\d+) \|", page)
+    assert len(rows) == 8
+    for mode, between, ramp, time, calls in rows:
+        figures = play(mode, float(between), paced if ramp == "paced" else unpaced)
+        assert f"{ratio(figures, yardstick(mode, float(between))):.3f}" == time
+        assert f"{stormed(figures):.0f}" == calls
