@@ -180,7 +180,6 @@ class Cooldown(Actor):
             now = self.now()
             answered.policy.succeeded(now, sent_at)
             answered.ramp.settled("success", granted_at=now if sent_at is None else sent_at, now=now)
-            answered.let_go(now)
 
     @op(idempotent=True)
     def wait(self, pool: str) -> Deferred[None]:
@@ -192,7 +191,7 @@ class Cooldown(Actor):
         ticket = object()
         answer.on_abandoned = lambda: known.line.pop(ticket, None)
         known.line[ticket] = answer
-        known.let_go(self.now())
+        known.let_go(self.now())  # the usual case, without the way round by the deadline
         return answer
 
     @op(idempotent=True)
@@ -203,7 +202,6 @@ class Cooldown(Actor):
             pause = known.policy.clear(now)
             known.ramp.lift(now)
             known.tell(pause)
-            known.let_go(now)
 
     @op(idempotent=True)
     def subscribe(self, pool: str, listener: Listener, name: str | None = None) -> None:

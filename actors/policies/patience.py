@@ -42,9 +42,8 @@ class Patience:
 
     def learn(self, seconds: float) -> None:
         """Take in how long one refusal took, from the grant to its settlement."""
-        seconds = min(
-            max(seconds, 0.0), MOST_PATIENCE
-        )  # one that waited for minutes says nothing of the next
+        # One that waited for minutes says nothing of the next.
+        seconds = min(max(seconds, 0.0), MOST_PATIENCE)
         if self._mean is None:
             self._mean, self._deviation = seconds, seconds / 2
         else:
