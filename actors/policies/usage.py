@@ -7,10 +7,15 @@ import attrs
 
 def whole_number(_instance: object, attribute: attrs.Attribute[int], value: object) -> None:
     """Validate a count, as an attrs validator: TypeError for no whole number, ValueError below 0."""
+    check_count(attribute.name, value)
+
+
+def check_count(name: str, value: object) -> None:
+    """Check a count that is an argument: TypeError for no whole number, ValueError below 0."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < 0:
-        raise ValueError(f"{attribute.name} must be >= 0, got {value}")
+        raise ValueError(f"{name} must be >= 0, got {value}")
 
 
 @attrs.frozen

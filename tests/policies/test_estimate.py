@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.estimate import estimate_tokens
+from actors.policies.estimate import Estimate, estimate_tokens
 from actors.testing.provider import count_tokens
 
 TEXTS = st.text(max_size=200)
@@ -45,3 +45,15 @@ def test_a_longer_text_never_costs_less(one: str, other: str) -> None:
 @given(TEXTS)
 def test_no_text_is_guessed_below_what_the_simulated_provider_counts(text: str) -> None:
     assert estimate_tokens(text) >= count_tokens(text)
+
+
+def test_an_estimate_reserves_at_least_what_it_expects() -> None:
+    assert Estimate(3, 3).features == ()
+    with pytest.raises(ValueError, match=r"^at_most must be >= expected 4, got 3$"):
+        Estimate(4, 3)
+
+
+@pytest.mark.parametrize(("expected", "error"), [(-1, ValueError), (1.0, TypeError), (True, TypeError)])
+def test_an_estimate_is_of_whole_tokens(expected: int, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^expected must be "):
+        Estimate(expected, 5)
