@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 import attrs
+from configuration import MARGIN
 from in_parallel import in_order
 from tally import percentile
 from trial import Outcome, Trial, run_trial, run_yardstick
@@ -36,17 +37,20 @@ class Job:
         mode: of the provider.
         seed: decides everything.
         scale: the share of the workload's calls that is made.
+        margin: the share of every limit that the runtime uses.
     """
 
     workload: str
     mode: Mode
     seed: int = 0
     scale: float = 1.0
+    margin: float = MARGIN
 
     @property
     def trial(self) -> Trial:
         """What is run."""
-        return WORKLOADS[self.workload].trial(self.mode, self.seed, self.scale)
+        trial = WORKLOADS[self.workload].trial(self.mode, self.seed, self.scale)
+        return attrs.evolve(trial, margin=self.margin)
 
 
 @attrs.frozen
@@ -125,13 +129,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="share of the calls that is made (default 1)"
     )
+    parser.add_argument(
+        "--margin", type=float, default=MARGIN, help=f"share of every limit that is used (default {MARGIN})"
+    )
     parser.add_argument("--processes", type=int, default=2, help="that work at once (default 2)")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.workloads if name not in WORKLOADS]:
         parser.error(f"no workload is called {unknown[0]!r}; there are {', '.join(WORKLOADS)}")
     names: list[str] = options.workloads or list(WORKLOADS)
     modes: list[Mode] = [options.mode] if options.mode else list(MODES)
-    jobs = [Job(name, mode, options.seed, options.scale) for name in names for mode in modes]
+    jobs = [Job(name, mode, options.seed, options.scale, options.margin) for name in names for mode in modes]
     for result in in_order(measure, jobs, processes=options.processes):
         print(result.line, flush=True)
         print(f"{'  ' if result.is_met else '! '}{result.remarks}", file=sys.stderr, flush=True)

@@ -19,6 +19,9 @@ LATENCY = Latency(median=0.6, sigma=0.35, per_output_token=0.012)
 ATTEMPT_TIMEOUT = 30.0
 """Seconds: twice the longest answer. What has not come by then is a hang."""
 
+MARGIN = 0.97
+"""The share of every limit that is used, as by default: room for what others spend on the same key."""
+
 MAX_QUEUE = 25_000
 """The largest burst, and room."""
 
@@ -29,12 +32,13 @@ MAX_ELAPSED = 7200.0
 """Seconds: no call is given up for its age alone while it keeps its place in the line."""
 
 
-def settings_for(limits: ProviderLimits, patience: float) -> Settings:
+def settings_for(limits: ProviderLimits, patience: float, margin: float = MARGIN) -> Settings:
     """Return the settings of the runtime.
 
     Args:
         limits: what the provider publishes.
         patience: seconds a call waits for capacity.
+        margin: the share of every limit that is used.
     """
     return Settings(
         provider=ProviderSettings(
@@ -44,6 +48,7 @@ def settings_for(limits: ProviderLimits, patience: float) -> Settings:
             requests=limits.requests,
             input_tokens=limits.input_tokens,
             output_tokens=limits.output_tokens,
+            margin=margin,
             max_queue=MAX_QUEUE,
             max_wait=patience,
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from configuration import MODEL
 
-from actors.endpoint import Endpoint
 from actors.kernel import Ref
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.ref import slot_of
@@ -38,9 +37,8 @@ async def held_reservations(runtime: Runtime) -> int:
     return books.ledger.in_flight
 
 
-def estimate_error(runtime: Runtime) -> float | None:
+async def estimate_error(runtime: Runtime) -> float | None:
     """Return the median error of the estimated input tokens of recent calls, or None before the first of them."""
-    endpoint = slot_of(runtime.endpoint).actor
-    assert isinstance(endpoint, Endpoint)
-    path = endpoint._path  # noqa: SLF001  # nobody else asks how well it estimates
-    return path.estimator.statistics()[MODEL].median_error
+    limiter = await limiter_of(runtime)
+    estimates = (await limiter.ask(Limiter.statistics())).estimates
+    return estimates[MODEL].median_error if MODEL in estimates else None

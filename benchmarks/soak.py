@@ -27,6 +27,7 @@ from time import perf_counter
 import attrs
 import trio
 from calls import draw_calls, most_calls_per_minute
+from configuration import MARGIN
 from in_parallel import in_order
 from probes import crash_limiter, estimate_error, held_reservations
 from trial import Outcome, Stage, Trial, run_trial
@@ -43,9 +44,6 @@ HOURS = 24.0
 
 LOAD = 0.95
 """Of what the limits allow after the safety margin."""
-
-MARGIN = 0.97
-"""The share of a limit that the runtime uses at most."""
 
 PATIENCE = 1800.0
 """Seconds that a call waits for capacity. At this load a queue of minutes comes and goes, storms beside it."""
@@ -125,7 +123,7 @@ class Watch:
         """Look at the books once everything has come to its end."""
         await trio.sleep(SETTLING)
         self.held = await held_reservations(runtime)
-        self.error = estimate_error(runtime)
+        self.error = await estimate_error(runtime)
         self._tell(f"{self.crashes} crashes of the limiter, endings {dict(stage.tally.endings)}")
 
     def _tell(self, text: str) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import attrs
 import trio
 from calls import Call, Conversation
-from configuration import ATTEMPT_TIMEOUT, LATENCY, MODEL, settings_for
+from configuration import ATTEMPT_TIMEOUT, LATENCY, MARGIN, MODEL, settings_for
 from jitter import JitteryNetwork
 from tally import Ending, Tally
 from trio.testing import MockClock
@@ -46,6 +46,7 @@ class Trial:
         seed: decides everything that is left to chance.
         patience: seconds a call waits for capacity.
         troubles: what goes wrong.
+        margin: the share of every limit that the runtime uses.
     """
 
     calls: tuple[Call, ...] = attrs.field(repr=False)
@@ -54,6 +55,7 @@ class Trial:
     seed: int
     patience: float = PATIENT
     troubles: Troubles = PEACE
+    margin: float = MARGIN
 
 
 @attrs.define(eq=False)
@@ -148,7 +150,7 @@ async def play(stage: Stage, *, meanwhile: Backstage = _nothing, afterwards: Bac
     """
     trial = stage.trial
     network = JitteryNetwork(stage.provider.transport, stage.dice, stage.tally)
-    settings = settings_for(trial.limits, trial.patience)
+    settings = settings_for(trial.limits, trial.patience, trial.margin)
     async with open_runtime(settings, transport=network, seed=trial.seed) as runtime:
         async with trio.open_nursery() as beside:
             beside.start_soon(meanwhile, runtime, stage)
