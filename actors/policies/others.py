@@ -17,9 +17,9 @@ import attrs
 
 from actors.policies.learning_records import OthersUse, Seen
 
-RESET_ROUNDING = 2.0
-"""Seconds by which an announced reset may be off: it is told in whole seconds, and so is the server's date that it is
-measured from."""
+RESET_TOO_SHORT = 1.0
+"""Seconds by which an announced reset may be too short: instants are told in whole seconds, and somebody may cut them
+off."""
 
 
 def rounding_of(seen: Seen) -> int:
@@ -63,5 +63,5 @@ class OthersWatch:
     def charge(self, seen: Seen, window: float, amount: int) -> OthersUse:
         """Charge `amount` to others, who used it before the response came."""
         self.charged += amount
-        leaves_in = window if seen.resets_in is None else min(window, seen.resets_in + RESET_ROUNDING)
+        leaves_in = window if seen.resets_in is None else min(window, seen.resets_in + RESET_TOO_SHORT)
         return OthersUse(seen.quantity, window, amount, leaves_in)

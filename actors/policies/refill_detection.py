@@ -5,12 +5,13 @@ What is announced, for a request sent at s whose response came at r, with U used
     sliding window    whole at  >= s + W                 since this very request leaves it no earlier
     token bucket      whole at  t + U * W / L            t, the instant of the response, is somewhere from s to r
 
-`resets_in` tells the same seconds from t or a little later, rounded up, and may be off by RESET_ROUNDING; U is off by
-the rounding of what remains, and by one, for a bucket rounds what it has left down. Hence, with `refill` = U * W / L:
+`resets_in` tells the same in seconds from the response's date, an instant from s to r too. The reset is rounded to
+whole seconds, most often up, and the date is cut down to them. U is off by the rounding of what remains, and by one,
+for a bucket rounds what it has left down. Hence, with `refill` = U * W / L:
 
-    breaks the window    resets_in + RESET_ROUNDING + (r - s)  <  W
-    fits the bucket      refill - (rounding + 1) * W / L - APART  <=  resets_in  <=  refill + rounding * W / L
-                                                                                     + RESET_ROUNDING + APART
+    breaks the window    resets_in + RESET_TOO_SHORT + (r - s)  <  W
+    fits the bucket      refill - (rounding + 1) * W / L - RESET_TOO_SHORT - APART
+                         <=  resets_in  <=  refill + rounding * W / L + RESET_TOO_LONG + APART
     breaks the bucket    resets_in is out of these bounds by more than r - s
 
 No sliding window ever breaks the first line, whatever the traffic and however long the response took to come: none is
@@ -35,7 +36,7 @@ import attrs
 
 from actors.policies.learning_records import Seen
 from actors.policies.limits import Quantity
-from actors.policies.others import RESET_ROUNDING, rounding_of
+from actors.policies.others import RESET_TOO_SHORT, rounding_of
 from actors.policies.usage import NOTHING, Usage
 
 AGREEING_NEEDED = 8
@@ -45,7 +46,11 @@ most others, so that eight in a row hardly happen; a bucket under load gives the
 MOST_NEEDED = 256
 """Responses in a row, however often the decision had to be taken back: under load still a matter of minutes."""
 
-APART = 1.0
+RESET_TOO_LONG = 2.0
+"""Seconds by which an announced reset may be too long: rounded up by one, and measured from a date that was cut down by
+one."""
+
+APART = 0.5
 """Seconds between the instant at which a server sums up its limits and the one at which it dates the response. Where
 there is no date it is measured from the arrival, later by one way over the network."""
 
@@ -100,12 +105,12 @@ class RefillDetector:
             pace = self.window / limit
             rounding = rounding_of(each)
             refill = (limit - remaining) * pace
-            early = refill - (rounding + 1) * pace - APART
-            late = refill + rounding * pace + RESET_ROUNDING + APART
+            early = refill - (rounding + 1) * pace - RESET_TOO_SHORT - APART
+            late = refill + rounding * pace + RESET_TOO_LONG + APART
             if not early - elapsed <= resets_in <= late + elapsed:
                 return self.take_back()
             is_counted = counted.requests if each.quantity == "requests" else counted.input_tokens
-            breaks_window = resets_in + RESET_ROUNDING + elapsed < self.window
+            breaks_window = resets_in + RESET_TOO_SHORT + elapsed < self.window
             if is_counted and breaks_window and early <= resets_in <= late:
                 is_agreeing = True
                 self._spread(each.quantity, refill, late - early)

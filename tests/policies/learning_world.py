@@ -57,6 +57,8 @@ class Book:
     window: float
     parts: deque[tuple[float, int]] = attrs.field(factory=deque[tuple[float, int]])
     total: int = 0
+    present: deque[tuple[float, int]] = attrs.field(factory=deque[tuple[float, int]])
+    present_total: int = 0
     open: int = 0
     full_at: float = -math.inf
     taken: int = 0
@@ -67,7 +69,9 @@ class Book:
     def charge(self, amount: int, counted_by: float, limit: int, *, leaves_at: float) -> None:
         """Count an amount that leaves the window at an instant, and that is taken from the bucket at another."""
         insort(self.parts, (leaves_at, amount))
+        insort(self.present, (leaves_at, amount))
         self.total += amount
+        self.present_total += amount
         self.taken = amount + (self.taken if counted_by < self.full_at else 0)
         self.full_at = max(self.full_at, counted_by) + amount * self.window / limit
 
@@ -79,7 +83,9 @@ class Book:
         return max(self.total, min(self.taken, missing)) + self.open
 
     def in_window(self, now: float) -> int:
-        return sum(amount for leaves_at, amount in self.parts if leaves_at > now)
+        while self.present and self.present[0][0] <= now:
+            self.present_total -= self.present.popleft()[1]
+        return self.present_total
 
     def missing(self, now: float, limit: int) -> float:
         return max(0.0, self.full_at - now) * limit / self.window
@@ -293,7 +299,8 @@ class World:
         def books(quantity: Quantity, window: float) -> int | None:
             if quantity not in self._books or window != WINDOW:
                 return None
-            return self._books[quantity].most_since(call.sent_at, self.pool.limit(quantity))  # type: ignore[arg-type]  # the three that it has
+            allowed: int = getattr(self.allowed, quantity)
+            return self._books[quantity].most_since(call.sent_at, allowed)
 
         lesson = self.learner.observe(seen, sent_at=call.sent_at, received_at=now, books=books, used=used)
         self.history.append(Told(seen, call.sent_at, told_at, now, lesson))

@@ -9,7 +9,7 @@ import pytest
 from actors.policies.learning import LimitLearner
 from actors.policies.learning_records import NOTHING_LEARNED, Lesson, OthersUse, Seen
 from actors.policies.limits import Limits, Quantity
-from actors.policies.others import RESET_ROUNDING, OthersWatch, rounding_of
+from actors.policies.others import RESET_TOO_SHORT, OthersWatch, rounding_of
 from actors.policies.usage import Usage
 
 CONFIGURED = Limits(requests=50, input_tokens=30_000, output_tokens=8_000)
@@ -54,7 +54,7 @@ def test_exact_numbers_leave_no_doubt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resets_in", "leaves_in"), [(None, 60.0), (61.0, 60.0), (58.0, 60.0), (20.0, 20.0 + RESET_ROUNDING)]
+    ("resets_in", "leaves_in"), [(None, 60.0), (61.0, 60.0), (59.0, 60.0), (20.0, 20.0 + RESET_TOO_SHORT)]
 )
 def test_a_charge_leaves_after_a_window_or_by_the_reset(resets_in: float | None, leaves_in: float) -> None:
     lesson = show(requests(remaining=30, resets_in=resets_in), 10)
