@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 
+import estimates
 import kernel
 import supervision
 
-FIGURES = {**kernel.FIGURES, **supervision.FIGURES}
+FIGURES = {**kernel.FIGURES, **supervision.FIGURES, **estimates.FIGURES}
 
 
 def main(prefixes: list[str]) -> int:

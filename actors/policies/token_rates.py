@@ -47,9 +47,9 @@ _FIRST: dict[str, tuple[float, float]] = {
     "blanks": (0.20, 0.42),
     "narrow": (0.55, 0.40),
     "syllables": (0.80, 0.42),
-    "kana": (1.10, 0.42),
-    "ideographs": (1.20, 0.42),
-    "hangul": (1.20, 0.42),
+    "kana": (1.20, 0.42),
+    "ideographs": (1.30, 0.42),
+    "hangul": (1.30, 0.42),
     "pictures": (1.60, 0.42),
     "texts": (4.00, 0.42),
 }

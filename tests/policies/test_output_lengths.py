@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.policies.output_lengths import (
+    DEVIATIONS,
     ENOUGH,
     MOST_KINDS,
     MOST_QUANTILE,
@@ -47,6 +48,18 @@ def test_a_quantile_is_told_once_an_answer_lies_above_it() -> None:
 def test_not_even_a_low_quantile_is_told_of_fewer_than_five_answers() -> None:
     assert lengths_of(7, 8, 9, 10).quantile("coverage", 0.1) is None
     assert lengths_of(7, 8, 9, 10, 11).quantile("coverage", 0.1) == 7
+
+
+def test_a_surprise_is_the_longest_answer_or_what_many_may_differ_by_together() -> None:
+    d = DEVIATIONS
+    assert OutputLengths().surprise("coverage", 3) == 0
+    assert lengths_of(1, 1, 1, 900).surprise("coverage", 3) == 0
+    seen = lengths_of(100, 100, 100, 100, 200)  # mean 120, deviation 40
+    assert [seen.surprise("coverage", calls) for calls in (0, 1, 4, 9)] == [0, 40 * d, 80 * d, 120 * d]
+    assert lengths_of(*[0] * 9, *[900], *[0] * 90).surprise("coverage", 1) == 900 - 9
+    assert lengths_of(*[70] * 9).surprise("coverage", 100) == 0
+    forgotten = lengths_of(*[5000] * 10, *[100] * RECENT)
+    assert forgotten.surprise("coverage", 100) == 0
 
 
 def test_kinds_are_known_apart() -> None:

@@ -77,6 +77,19 @@ def test_each_character_is_of_one_sort(text: str, counts: dict[str, int]) -> Non
     assert counted(text) == {**counts, "texts": 1}
 
 
+@pytest.mark.parametrize("name", [name for name in FEATURES if name not in {"words", "texts"}])
+def test_the_first_and_the_last_character_of_a_sort_belong_to_it(name: str) -> None:
+    points = [*range(0x900), *range(0x2F00, 0x3100), *range(0x3F00, 0x4100), *range(0x9F00, 0xA100)]
+    points += [
+        *range(0xD700, 0xD900),
+        *range(0xDF00, 0xE100),
+        *range(0xEF00, 0xF100),
+        *range(0xFF00, 0x10100),
+    ]
+    ours = "".join(map(chr, (point for point in (*points, 0x10FFFF) if sort_of(chr(point)) == name)))
+    assert count_features([ours])[FEATURES.index(name)] == len(ours) > 0
+
+
 def test_counts_of_several_texts_add_up_and_the_texts_are_counted_too() -> None:
     assert counted() == {}
     assert counted("", "") == {"texts": 2}
