@@ -70,6 +70,13 @@ def test_surprises_to_both_sides_are_no_change() -> None:
     assert rates.expected(ENGLISH) == pytest.approx(1548, rel=0.1)
 
 
+def test_a_surprise_to_the_other_side_begins_the_row_anew() -> None:
+    rates = taught(ENGLISH, 1548, times=20)
+    for factor in (3.0, 3.0, 0.3) * 2:
+        rates.learn(ENGLISH, round(factor * 1548))
+        assert rates.expected(ENGLISH) < 1.4 * 1548
+
+
 def test_a_likely_count_between_them_ends_a_row_of_surprises() -> None:
     rates = taught(ENGLISH, 1548, times=20)
     for factor in (1.5, 1.5, 1.0, 1.0, 1.0) * 6:
@@ -100,6 +107,36 @@ def test_a_sort_that_is_not_seen_is_forgotten_slowly() -> None:
         rates.learn(ENGLISH, 1548)
     assert rates.expected(CHINESE) == pytest.approx(900, rel=0.1)
     assert rates.spread(CHINESE) < 0.4 * 900
+
+
+def test_doubt_grows_again_for_a_sort_that_is_not_seen() -> None:
+    rates = taught(CHINESE, 900, times=20)
+    before = rates.spread(CHINESE)
+    for _ in range(200):
+        rates.learn(ENGLISH, 1548)
+    assert rates.spread(CHINESE) > 1.2 * before
+
+
+def test_one_script_may_drift_without_the_other() -> None:
+    rates = TokenRates()
+    for _ in range(1500):
+        rates.learn(ENGLISH, 1548)
+        rates.learn(CHINESE, 1400)
+    for _ in range(60):
+        rates.learn(ENGLISH, 1548)
+        rates.learn(CHINESE, 1540)
+    assert rates.expected(ENGLISH) == pytest.approx(1548, rel=0.02)
+    assert rates.expected(CHINESE) == pytest.approx(1540, rel=0.03)
+
+
+def test_texts_that_teach_nothing_do_not_raise_a_doubt_above_the_first_one() -> None:
+    rates, first = TokenRates(), TokenRates()
+    for _ in range(1000):
+        rates.learn(features(letters=1), 1)
+    for unseen in (features(hangul=1), features(texts=1), features(hangul=100, digits=100, marks=100)):
+        doubts = [each.spread(unseen) / each.expected(unseen) for each in (rates, first)]
+        assert doubts[0] == pytest.approx(doubts[1], rel=0.05)
+        assert doubts[0] <= 1
 
 
 def test_a_text_without_features_teaches_nothing() -> None:
