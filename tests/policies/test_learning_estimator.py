@@ -110,8 +110,8 @@ def test_estimates_of_one_burst_are_held_against_what_is_known_when_each_is_corr
     estimator = LearningEstimator()
     burst = [estimator.estimate("model", [ENGLISH]) for _ in range(50)]
     for estimate in burst:
-        estimator.correct("model", estimate, 400)
-    assert estimator.estimate("model", [ENGLISH]).at_most < 440
+        estimator.correct("model", estimate, 1200)
+    assert estimator.estimate("model", [ENGLISH]).at_most < 1.12 * 1200
 
 
 def test_statistics_tell_how_the_estimates_came_out_as_they_were_made() -> None:
@@ -144,13 +144,13 @@ def test_a_call_that_came_to_nothing_has_no_error_to_tell_of() -> None:
 
 def test_of_too_many_models_the_one_corrected_longest_ago_is_begun_anew() -> None:
     estimator = LearningEstimator()
-    for number in (*range(MOST_MODELS), 0, MOST_MODELS):
+    for number in (*range(MOST_MODELS), 3, MOST_MODELS):
         name = f"model-{number}"
         estimator.correct(name, estimator.estimate(name, [ENGLISH]), 900)
     names = list(estimator.statistics())
     assert len(names) == MOST_MODELS
-    assert "model-1" not in names
-    assert names[-2:] == ["model-0", f"model-{MOST_MODELS}"]
+    assert names[:3] == ["model-1", "model-2", "model-4"]
+    assert names[-2:] == ["model-3", f"model-{MOST_MODELS}"]
 
 
 @pytest.mark.parametrize(
