@@ -4,12 +4,13 @@
         for each attempt                        (retry: the fault passes)
             reserve capacity                    (limiter: never more than the provider allows)
                 send, within attempt_timeout    (transport)
-                decode, and settle by what it really used
+                decode, and settle by what it really used, and by what the headers say
 
-Each attempt reserves anew, so no retry ever goes out that the limiter does not know of. A wait that cannot end before
-the caller's deadline is not begun. What remains when every model has failed is the last error, with a note for each
-model that was passed over before it. A model that was called and then had no capacity for a retry has failed, with the
-fault of the call: `Rejected` says that nothing was sent.
+Each attempt reserves anew, so no retry ever goes out that the limiter does not know of. It keeps the place in line that
+its first attempt had, and what was not counted is refunded before: nobody waits or pays twice. A wait that cannot end
+before the caller's deadline is not begun. What remains when every model has failed is the last error, with a note for
+each model that was passed over before it. A model that was called and then had no capacity for a retry has failed, with
+the fault of the call: `Rejected` says that nothing was sent.
 """
 
 from __future__ import annotations
@@ -23,30 +24,49 @@ import attrs
 import trio
 
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Waiting, phrase
+from actors.call_terms import ORDINARY, CallTerms
 from actors.errors import CallFailed, Rejected, TransportFailed
 from actors.kernel import Ref
 from actors.limiter import Limiter
-from actors.policies.estimate import estimate_tokens
+from actors.policies.admission_records import Order
+from actors.policies.estimate import Estimate
 from actors.policies.fallback import falls_back
+from actors.policies.learning_estimator import LearningEstimator
 from actors.policies.retry import Retry, RetryPolicy
 from actors.policies.usage import Usage
 from actors.reservation import DEFAULT_MAX_WAIT, Held, reserve
 from actors.wire.chat import ChatReply, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
+from actors.wire.rate_limits import ObservedLimits
 
 DEFAULT_ATTEMPT_TIMEOUT = 120.0
 """Seconds one exchange may take: an answer of 1,024 tokens at a slow 20 a second, and as much again."""
 
-MESSAGE_OVERHEAD = 8
-"""Tokens a turn costs beside its text: the role and the marks around it, guessed on the high side."""
+Measure = Callable[[str, Sequence[str]], Estimate]
+"""From a model and the texts of a prompt to a guess, as `Estimator.estimate` makes it."""
+
+NOTHING_OBSERVED = ObservedLimits()
+
+
+def _nothing_said(_response: HttpResponse) -> ObservedLimits:
+    return NOTHING_OBSERVED
 
 
 @attrs.frozen
 class Dialect:
-    """How a provider is spoken to: a request into HTTP, and HTTP into a reply or an error."""
+    """How a provider is spoken to: a request into HTTP, and HTTP into a reply or an error.
+
+    Args:
+        encode: writes a request.
+        decode: reads an answer, or raises what it stands for.
+        limits: reads what the headers of any answer say of the provider's limits.
+        counts_cache_reads: whether input that was read from a cache counts against the limits.
+    """
 
     encode: Callable[[ChatRequest], HttpRequest]
     decode: Callable[[HttpResponse], ChatReply]
+    limits: Callable[[HttpResponse], ObservedLimits] = _nothing_said
+    counts_cache_reads: bool = False
 
 
 @attrs.frozen
@@ -69,6 +89,7 @@ class CallPath:
         max_wait: seconds an attempt waits for capacity.
         attempt_timeout: seconds one exchange may take.
         rng: source of the jitter.
+        measure: guesses how many tokens a prompt is before anything is known; the limiter, which learns, guesses again.
     """
 
     lines: Sequence[Line] = attrs.field(validator=attrs.validators.min_len(1))
@@ -78,12 +99,20 @@ class CallPath:
     max_wait: float = attrs.field(default=DEFAULT_MAX_WAIT, validator=attrs.validators.ge(0))
     attempt_timeout: float = attrs.field(default=DEFAULT_ATTEMPT_TIMEOUT, validator=attrs.validators.gt(0))
     rng: random.Random = attrs.field(factory=random.Random)
+    measure: Measure = attrs.field(factory=lambda: LearningEstimator().estimate)
 
 
-async def place_call(path: CallPath, request: ChatRequest) -> AsyncGenerator[CallStep]:
+async def place_call(
+    path: CallPath, request: ChatRequest, terms: CallTerms = ORDINARY
+) -> AsyncGenerator[CallStep]:
     """Call the models of the chain until one answers; the last step is `Answered`.
 
     `request.model` is replaced by each model in turn.
+
+    Args:
+        path: the models, and how they are called.
+        request: the question.
+        terms: for whom it is, and how urgent.
 
     Raises:
         CallFailed: the last model's fault, or one that no other model could answer better.
@@ -92,11 +121,13 @@ async def place_call(path: CallPath, request: ChatRequest) -> AsyncGenerator[Cal
     """
     if not isinstance(request, ChatRequest):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         raise TypeError(f"request must be a ChatRequest, got {type(request).__name__}")
+    if not isinstance(terms, CallTerms):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"terms must be CallTerms, got {type(terms).__name__}")
     made = 0
     passed_over: list[str] = []
     for number, line in enumerate(path.lines):
         try:
-            async with aclosing(_call_model(path, line, request, made)) as steps:
+            async with aclosing(_call_model(path, line, request, terms, made)) as steps:
                 async for step in steps:
                     match step:
                         case Calling(attempt=attempt):
@@ -120,12 +151,16 @@ async def place_call(path: CallPath, request: ChatRequest) -> AsyncGenerator[Cal
 
 
 async def _call_model(
-    path: CallPath, line: Line, request: ChatRequest, made: int
+    path: CallPath, line: Line, request: ChatRequest, terms: CallTerms, made: int
 ) -> AsyncGenerator[CallStep]:
     """Call one model, again where that helps; `made` attempts went out before."""
     request = attrs.evolve(request, model=line.model)
-    usage, encoded = estimated_usage(request), path.dialect.encode(request)
+    encoded = path.dialect.encode(request)
+    estimate = path.measure(line.model, texts_of(request))
+    usage = Usage(1, estimate.at_most, request.max_tokens)
+    claim = terms.claim(usage, model=line.model, estimate=estimate)
     failure: CallFailed | None = None
+    place: Order | None = None
     started = math.inf
     attempt = 0
     while True:
@@ -133,8 +168,9 @@ async def _call_model(
         time_left = max(0.0, started + path.retry.max_elapsed - trio.current_time())
         try:
             async with reserve(
-                line.limiter, usage, max_wait=min(path.max_wait, time_left), confirms=True
+                line.limiter, claim, max_wait=min(path.max_wait, time_left), confirms=True, place=place
             ) as held:
+                place = held.grant.place
                 attempt += 1
                 started = min(started, trio.current_time())
                 yield Calling(line.model, made + attempt, held.grant.waited)
@@ -170,17 +206,17 @@ async def _exchange(path: CallPath, encoded: HttpRequest, held: Held) -> ChatRep
     with trio.move_on_after(path.attempt_timeout):
         response = await path.transport.send(encoded)
         held.sent(response.sent_at)
+        held.observe(path.dialect.limits(response))
         reply = path.dialect.decode(response)
-        held.report(input_tokens=reply.counts.counted_input_tokens, output_tokens=reply.counts.output_tokens)
+        counts = reply.counts
+        counted = counts.prompt_tokens if path.dialect.counts_cache_reads else counts.counted_input_tokens
+        held.report(
+            input_tokens=counted, output_tokens=counts.output_tokens, prompt_tokens=counts.prompt_tokens
+        )
         return reply
     raise TransportFailed(f"no answer within attempt_timeout {path.attempt_timeout:g} s", kind="timeout")
 
 
-def estimated_usage(request: ChatRequest) -> Usage:
-    """Return what `request` may use: its text by estimate, and as many output tokens as it allows."""
-    texts = [request.system, *(message.text for message in request.messages)]
-    return Usage(
-        requests=1,
-        input_tokens=sum(estimate_tokens(text) + MESSAGE_OVERHEAD for text in texts),
-        output_tokens=request.max_tokens,
-    )
+def texts_of(request: ChatRequest) -> list[str]:
+    """Return the texts whose tokens are its input: the system prompt, and each turn."""
+    return [request.system, *(message.text for message in request.messages)]

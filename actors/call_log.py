@@ -23,10 +23,12 @@ class CallLog:
     """Tells the log what becomes of one call.
 
     Args:
-        log: bound to what tells this call from others.
+        log: where to.
+        number: what tells this call from others; the field `call` of each event.
     """
 
     log: FilteringBoundLogger
+    number: int
     _attempt_waited: float = attrs.field(default=0.0, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
 
@@ -40,13 +42,22 @@ class CallLog:
                 facts = {} if delay is None else {"again_in": round(delay, 3)}
                 waited = round(self._attempt_waited, 3)
                 self.log.warning(
-                    CALL_FAILED, model=model, attempt=attempt, waited=waited, **_fault(error), **facts
+                    CALL_FAILED,
+                    call=self.number,
+                    model=model,
+                    attempt=attempt,
+                    waited=waited,
+                    **_fault(error),
+                    **facts,
                 )
             case PassedOver(model=model, next_model=following, error=error):
-                self.log.warning(CALL_PASSED_OVER, model=model, next_model=following, **_fault(error))
+                self.log.warning(
+                    CALL_PASSED_OVER, call=self.number, model=model, next_model=following, **_fault(error)
+                )
             case Answered(reply=reply):
                 self.log.info(
                     CALL_ANSWERED,
+                    call=self.number,
                     model=step.model_used,
                     fell_back=step.fell_back,
                     attempts=step.attempts,
@@ -59,7 +70,7 @@ class CallLog:
 
     def given_up(self, error: Exception) -> None:
         """Tell that the call ends without an answer."""
-        self.log.error(CALL_GIVEN_UP, waited=round(self._waited, 3), **_fault(error))
+        self.log.error(CALL_GIVEN_UP, call=self.number, waited=round(self._waited, 3), **_fault(error))
 
 
 def _fault(error: Exception) -> dict[str, str | int]:

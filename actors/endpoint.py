@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, contextmanager
 
 import attrs
 from structlog.typing import FilteringBoundLogger
@@ -11,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.call import CallPath, place_call
 from actors.call_log import CallLog
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
+from actors.call_terms import ORDINARY, CallTerms
 from actors.errors import ActorStopped, CallFailed, Interrupted, Rejected
 from actors.kernel import Actor, Ref, op
 from actors.telemetry import silent_log
@@ -36,8 +38,17 @@ class EndpointStatistics:
     passed_over: int = 0
 
 
+_COUNTED_AS: Mapping[type[CallStep], str] = {
+    Calling: "attempts",
+    Failed: "failed_attempts",
+    PassedOver: "passed_over",
+    Answered: "answered",
+}
+"""Under what a step is entered in the books."""
+
+
 class Endpoint(Actor):
-    """Places calls along its path, many at once; each call streams its steps to its caller.
+    """Places calls along its path, many at once; each gives its caller the answer, or streams how it came about.
 
     Args:
         path: the chain of models and how they are called.
@@ -47,23 +58,56 @@ class Endpoint(Actor):
     def __init__(self, path: CallPath, *, log: FilteringBoundLogger | None = None) -> None:
         self._path = path
         self._log = silent_log() if log is None else log
-        self._statistics = EndpointStatistics()
+        self._counted: Counter[str] = Counter()
 
-    @op(raises=(CallFailed, Rejected, TypeError, ValueError))
-    async def call(self, request: ChatRequest) -> AsyncGenerator[CallStep]:
-        """Call the models of the chain until one answers; the last item is `Answered`.
+    @op(concurrent=True, raises=(CallFailed, Rejected, TypeError, ValueError))
+    async def answer(self, request: ChatRequest, terms: CallTerms = ORDINARY) -> Answered:
+        """Call the models of the chain until one answers.
 
-        Leaving the stream cancels the call and settles what it had reserved.
+        Whoever stops waiting cancels the call and settles what it had reserved.
+
+        Args:
+            request: the question.
+            terms: for whom it is, and how urgent.
 
         Raises:
             CallFailed: no model answered.
             Rejected: there was no capacity in time.
             TypeError, ValueError: `request` is none, or cannot be put into words of the provider.
         """
-        self._count(calls=1)
-        told = CallLog(self._log.bind(call=self._statistics.calls))
+        async with aclosing(self._steps(request, terms)) as steps:
+            *_, last = [step async for step in steps]
+        assert isinstance(last, Answered)  # noqa: S101  # a call that does not raise ends with it
+        return last
+
+    @op(raises=(CallFailed, Rejected, TypeError, ValueError))
+    async def call(self, request: ChatRequest, terms: CallTerms = ORDINARY) -> AsyncGenerator[CallStep]:
+        """Call as `answer` does, and stream the steps; the last one is `Answered`.
+
+        Leaving the stream cancels the call and settles what it had reserved.
+
+        Args:
+            request: the question.
+            terms: for whom it is, and how urgent.
+
+        Raises:
+            CallFailed, Rejected, TypeError, ValueError: as `answer`.
+        """
+        async with aclosing(self._steps(request, terms)) as steps:
+            async for step in steps:
+                yield step
+
+    @op
+    def statistics(self) -> EndpointStatistics:
+        """Return the books."""
+        return EndpointStatistics(**self._counted)
+
+    async def _steps(self, request: ChatRequest, terms: CallTerms) -> AsyncGenerator[CallStep]:
+        """Place a call, and enter what becomes of it in the books and in the log."""
+        self._counted["calls"] += 1
+        told = CallLog(self._log, self._counted["calls"])
         try:
-            async with aclosing(place_call(self._path, request)) as steps:
+            async with aclosing(place_call(self._path, request, terms)) as steps:
                 async for step in steps:
                     self._book(step)
                     told.take(step)
@@ -72,62 +116,62 @@ class Endpoint(Actor):
             told.given_up(error)
             raise
 
-    @op
-    def statistics(self) -> EndpointStatistics:
-        """Return the books."""
-        return self._statistics
-
     def _book(self, step: CallStep) -> None:
-        match step:
-            case Calling():
-                self._count(attempts=1)
-            case Failed():
-                self._count(failed_attempts=1)
-            case PassedOver():
-                self._count(passed_over=1)
-            case Answered():
-                self._count(answered=1)
-            case _:
-                pass
-
-    def _count(self, **more: int) -> None:
-        counts = {name: getattr(self._statistics, name) + count for name, count in more.items()}
-        self._statistics = attrs.evolve(self._statistics, **counts)
+        name = _COUNTED_AS.get(type(step))
+        if name is not None:
+            self._counted[name] += 1
 
 
-async def answer(endpoint: Ref[Endpoint], request: ChatRequest) -> Answered:
-    """Call through `endpoint` and return only the answer.
-
-    Raises:
-        CallFailed: no model answered.
-        Rejected: there was no capacity in time.
-    """
-    async with aclosing(steps_of(endpoint, request)) as steps:
-        async for step in steps:
-            if isinstance(step, Answered):
-                return step
-    raise RuntimeError("a call ended without an answer and without an error")
-
-
-async def steps_of(endpoint: Ref[Endpoint], request: ChatRequest) -> AsyncGenerator[CallStep]:
-    """Call through `endpoint` and yield the steps, from the start once more if the endpoint crashes meanwhile.
-
-    Only once more, since this very request may be what it crashed of.
+async def answer(endpoint: Ref[Endpoint], request: ChatRequest, terms: CallTerms = ORDINARY) -> Answered:
+    """Call through `endpoint` and return the answer, from the start once more if the endpoint crashes meanwhile.
 
     Raises:
         CallFailed: no model answered, or the endpoint crashed twice.
         Rejected: there was no capacity in time, or the endpoint has ended.
     """
-    crash: Interrupted | None = None
-    for _ in range(2):
-        try:
-            async with endpoint.stream(Endpoint.call(request)) as steps:
+    crashes = _Crashes(endpoint)
+    while True:
+        with crashes.survived():
+            return await endpoint.ask(Endpoint.answer(request, terms))
+
+
+async def steps_of(
+    endpoint: Ref[Endpoint], request: ChatRequest, terms: CallTerms = ORDINARY
+) -> AsyncGenerator[CallStep]:
+    """Call through `endpoint` and yield the steps, from the start once more if the endpoint crashes meanwhile.
+
+    Raises:
+        CallFailed: no model answered, or the endpoint crashed twice.
+        Rejected: there was no capacity in time, or the endpoint has ended.
+    """
+    crashes = _Crashes(endpoint)
+    while True:
+        with crashes.survived():
+            async with endpoint.stream(Endpoint.call(request, terms)) as steps:
                 async for step in steps:
                     yield step
-        except Interrupted as error:
-            crash = error
-        except ActorStopped as error:
-            raise Rejected(f"endpoint {endpoint.name!r} has ended") from error
-        else:
             return
-    raise CallFailed(f"endpoint {endpoint.name!r} crashed twice in mid-call", retryable=True) from crash
+
+
+@attrs.define(eq=False)
+class _Crashes:
+    """How often the endpoint has crashed under one call.
+
+    The call survives one crash and no more, since this very request may be what the endpoint crashed of.
+    """
+
+    endpoint: Ref[Endpoint]
+    has_crashed: bool = False
+
+    @contextmanager
+    def survived(self) -> Generator[None]:
+        """Let a first crash pass, and put any other end of the endpoint in words of the call."""
+        try:
+            yield
+        except Interrupted as error:
+            if self.has_crashed:
+                text = f"endpoint {self.endpoint.name!r} crashed twice in mid-call"
+                raise CallFailed(text, retryable=True) from error
+            self.has_crashed = True
+        except ActorStopped as error:
+            raise Rejected(f"endpoint {self.endpoint.name!r} has ended") from error

@@ -5,7 +5,7 @@ It is the client's side of a limiter: a limiter counts, this sees to it that eve
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -22,9 +22,15 @@ from actors.errors import (
     Rejected,
     WaitTooLong,
 )
+from actors.grant import Grant
 from actors.kernel import Message, Ref
-from actors.limiter import Grant, Limiter
+from actors.limiter import Limiter
+from actors.policies.admission_records import Order, Place
+from actors.policies.claim import Claim
+from actors.policies.cooldown_records import Trouble
+from actors.policies.refusals import trouble_of
 from actors.policies.usage import Usage
+from actors.wire.rate_limits import ObservedLimits
 
 DEFAULT_MAX_WAIT = 30.0
 """Seconds `reserve` waits for capacity: half a window, so that a passing burst is waited out and a queue is not."""
@@ -39,15 +45,18 @@ class Held:
     """A grant in use. Say what the call came to; leaving the block of `reserve` settles it.
 
     Attributes:
+        limiter: who gave the grant.
         grant: the grant.
         confirms: whether its block calls `start`; without that the request may be out at any time.
         started_at: instant at which the request went out on an open connection, or None where that is not known.
     """
 
+    limiter: Ref[Limiter]
     grant: Grant
     confirms: bool = False
     started_at: float | None = None
     _has_started: bool = False
+    _observed: ObservedLimits | None = None
     _outcome: Message[Limiter, None] | None = None
 
     def start(self) -> None:
@@ -59,26 +68,61 @@ class Held:
         self._has_started = True
         self.started_at = at
 
+    def confirm(self) -> None:
+        """Start, and tell the limiter at once: for calls that may last longer than a window.
+
+        What it reserved of requests and input is free again a window after the start, not after the end.
+        """
+        self.start()
+        self.limiter.tell_regardless(Limiter.confirm(self.grant, started_at=trio.current_time()))
+
     @property
     def may_be_out(self) -> bool:
         """Whether the provider may have seen the request."""
         return self._has_started or not self.confirms
 
-    def report(self, *, input_tokens: int | None, output_tokens: int | None) -> None:
+    def observe(self, observed: ObservedLimits) -> None:
+        """Note what the headers of the answer said of the limits: it goes to the limiter with the settlement."""
+        self._observed = observed
+
+    def report(
+        self, *, input_tokens: int | None, output_tokens: int | None, prompt_tokens: int | None = None
+    ) -> None:
         """Note what the answered call used; None where that is unknown.
+
+        Args:
+            input_tokens: what counts against the limit of input.
+            output_tokens: what was produced.
+            prompt_tokens: the whole prompt, for the estimator.
 
         Raises:
             TypeError, ValueError: an amount is no whole number, or below 0. Told here, since nobody waits for what
                 the limiter says to a settlement; what was noted before stays.
         """
-        Usage(0, 0 if input_tokens is None else input_tokens, 0 if output_tokens is None else output_tokens)
+        Usage(0, input_tokens or 0, output_tokens or 0)
+        Usage(0, prompt_tokens or 0)
         self._outcome = Limiter.report(
-            self.grant, input_tokens=input_tokens, output_tokens=output_tokens, started_at=self.started_at
+            self.grant,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            started_at=self.started_at,
+            prompt_tokens=prompt_tokens,
+            observed=self._observed,
         )
 
-    def cancel(self, *, charged: bool) -> None:
-        """Note that the call was not answered, and whether the provider may have counted it."""
-        self._outcome = Limiter.cancel(self.grant, charged=charged and self.may_be_out)
+    def cancel(self, *, charged: bool, trouble: Trouble | None = None) -> None:
+        """Note that the call was not answered, whether the provider may have counted it, and how it was refused."""
+        charged = charged and self.may_be_out
+        self._outcome = Limiter.cancel(self.grant, charged=charged, trouble=trouble, observed=self._observed)
+
+    def detach(self) -> Grant:
+        """Take the grant out of the block, for somebody else to settle: the end of the block does no more with it.
+
+        Whoever gets it confirms, reports, cancels or releases it at the limiter; if nobody does in time, it is given
+        up as spent.
+        """
+        self._outcome = Limiter.detach(self.grant)
+        return self.grant
 
     def settlement(self, error: BaseException | None = None) -> Message[Limiter, None]:
         """Return the message that settles it, as noted, or else as the end of its block suggests."""
@@ -89,15 +133,23 @@ class Held:
         elif error is None:
             self.report(input_tokens=None, output_tokens=None)
         else:
-            self.cancel(charged=error.charged if isinstance(error, CallFailed) else True)
+            charged = error.charged if isinstance(error, CallFailed) else True
+            self.cancel(charged=charged, trouble=trouble_of(error, self.grant.granted_at))
         return self.settlement()
 
 
 @asynccontextmanager
 async def reserve(
-    limiter: Ref[Limiter], usage: Usage, *, max_wait: float = DEFAULT_MAX_WAIT, confirms: bool = False
+    limiter: Ref[Limiter],
+    claim: Claim | Usage,
+    *,
+    max_wait: float = DEFAULT_MAX_WAIT,
+    confirms: bool = False,
+    place: Order | None = None,
+    on_queued: Callable[[Place], object] | None = None,
+    on_granted: Callable[[Grant], object] | None = None,
 ) -> AsyncGenerator[Held]:
-    """Reserve `usage` for the block, and settle it when the block ends, however it ends.
+    """Reserve what `claim` asks for, for the block, and settle it when the block ends, however it ends.
 
         async with reserve(limiter, Usage(input_tokens=900, output_tokens=400), max_wait=30) as held:
             response = await send(...)
@@ -108,10 +160,14 @@ async def reserve(
 
     Args:
         limiter: the limiter.
-        usage: one request, its input tokens and an upper estimate of its output tokens.
+        claim: one request, its input tokens and the most output tokens it may bring; for whom, and how urgently.
         max_wait: seconds to wait for capacity, 0 to take what is free now or nothing; the ambient deadline counts too.
         confirms: the block calls `held.start()` right before it sends; what ends before that is refunded. Otherwise
             the request counts as sent when it is answered, which is never too early.
+        place: `held.grant.place` of an earlier attempt of the same call, which keeps its place in line.
+        on_queued: is told if there is a wait, with the position and the expected wait; called by the limiter, so it
+            must be quick. What it raises ends the request as `Rejected`.
+        on_granted: is told of the grant, in this task, before the block runs. What it raises gives the grant back.
 
     Raises:
         Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`, or the limiter has ended, or the request is
@@ -121,10 +177,14 @@ async def reserve(
     if not max_wait >= 0:
         raise ValueError(f"max_wait must be >= 0, got {max_wait}")
     deadline = min(trio.current_time() + max_wait, trio.current_effective_deadline())
-    message = Limiter.acquire(usage, deadline, waits=max_wait > 0)
-    held = Held(await _acquire(limiter, message, deadline), confirms)
+    message = Limiter.acquire(
+        claim, deadline, waits=max_wait > 0, place=place, is_owned=True, on_queued=on_queued
+    )
+    held = Held(limiter, await _acquire(limiter, message, deadline), confirms)
     error: BaseException | None = None
     try:
+        if on_granted is not None:
+            _tell_granted(on_granted, held)
         yield held
     except BaseException as caught:
         error = caught
@@ -133,6 +193,15 @@ async def reserve(
         await trio.lowlevel.cancel_shielded_checkpoint()
         limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
         del error
+
+
+def _tell_granted(on_granted: Callable[[Grant], object], held: Held) -> None:
+    """Tell of the grant; if that fails, nothing was sent."""
+    try:
+        on_granted(held.grant)
+    except BaseException:
+        held.cancel(charged=False)
+        raise
 
 
 async def _acquire(limiter: Ref[Limiter], message: Message[Limiter, Grant], deadline: float) -> Grant:

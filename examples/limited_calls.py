@@ -12,10 +12,12 @@ from actors import Ref, open_actor
 from actors.errors import ProviderFailed, Rejected
 from actors.limiter import Limiter
 from actors.policies.limits import Limits
+from actors.policies.output_policy import OutputPolicy
 from actors.policies.usage import Usage
 from actors.reservation import reserve
 
 LIMITS = Limits(requests=3, output_tokens=1_000, window=60.0)
+HOLD_ALL = OutputPolicy("max_tokens")
 CALLS = (
     ("ada", "x" * 350, 300.0),
     ("ben", "overloaded", 300.0),
@@ -55,7 +57,7 @@ async def call(limiter: Ref[Limiter], name: str, prompt: str, max_wait: float) -
 
 async def main() -> None:
     """Let six callers come in a row, then look at the books."""
-    async with open_actor(lambda: Limiter(LIMITS)) as limiter:
+    async with open_actor(lambda: Limiter(LIMITS, margin=1.0, output=HOLD_ALL)) as limiter:
         async with trio.open_nursery() as nursery:
             for name, prompt, patience in CALLS:
                 nursery.start_soon(call, limiter, name, prompt, patience)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import pytest
 import trio
 
-from actors.call import CallPath, Dialect, Line, place_call
+from actors.call import CallPath, Dialect, Line, place_call, texts_of
 from actors.call_steps import Answered, CallStep
+from actors.errors import Interrupted
+from actors.grant import Grant, LimiterStatistics
 from actors.kernel import Actor, Exit, Ref, current_books, op, open_actor
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.slot import Slot
-from actors.limiter import Limiter, LimiterStatistics
+from actors.limiter import Limiter
+from actors.policies.claim import Claim
+from actors.policies.cooldown_records import Trouble
+from actors.policies.learning_estimator import LearningEstimator
 from actors.policies.limits import Limits
+from actors.policies.output_policy import OutputPolicy
 from actors.policies.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.provider import DEFAULT_MODELS, Latency, SimulatedProvider
@@ -23,6 +31,7 @@ from actors.wire import anthropic
 from actors.wire.chat import ChatMessage, ChatRequest
 
 ActorT = TypeVar("ActorT", bound=Actor)
+LimiterT = TypeVar("LimiterT", bound=Limiter)
 
 FIRST, SECOND, THIRD = (model.id for model in DEFAULT_MODELS[:3])
 
@@ -31,6 +40,8 @@ TWO_SECONDS = Latency(median=2.0, sigma=0.0, per_output_token=0.0, refusal=0.5)
 
 AT_ONCE = RetryPolicy(initial=0.0)
 """Retries wait for nothing, unless the provider names a time."""
+
+ONE_REQUEST = Usage()
 
 DIALECT = Dialect(
     encode=partial(anthropic.encode, api_key="simulated", base_url="http://simulated.provider"),
@@ -45,6 +56,14 @@ class Fragile(Limiter):
     def crash(self) -> None:
         """Crash."""
         raise KeyError("crash")
+
+
+def exact(
+    kind: Callable[..., LimiterT], limits: Limits, *args: Any, **options: Any
+) -> Callable[[], LimiterT]:
+    """Make a limiter that uses its limits to the last, and holds all the output there may be."""
+    options = {"margin": 1.0, "output": OutputPolicy("max_tokens"), **options}
+    return partial(kind, limits, *args, **options)
 
 
 @asynccontextmanager
@@ -98,13 +117,17 @@ async def open_ended(factory: Callable[[], ActorT]) -> AsyncGenerator[Ref[ActorT
 
 @asynccontextmanager
 async def open_path(
-    provider: SimulatedProvider, *models: str, limits: Limits | None = None, **options: Any
+    provider: SimulatedProvider,
+    *models: str,
+    limits: Limits | None = None,
+    rules: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncGenerator[CallPath]:
-    """Open a limiter for each of `models` and give the path over them."""
+    """Open a limiter for each of `models`, an exact one by other `rules`, and give the path over them."""
     async with AsyncExitStack() as stack:
         lines: list[Line] = []
         for model in models or (FIRST,):
-            make = partial(Limiter, limits or Limits())
+            make = exact(Limiter, limits or Limits(), **(rules or {}))
             limiter = await stack.enter_async_context(open_actor(make, name=f"limiter/{model}"))
             lines.append(Line(model, limiter))
         yield CallPath(lines, options.pop("transport", provider.transport), DIALECT, **options)
@@ -113,6 +136,12 @@ async def open_path(
 def a_request(text: str = "hello", *, max_tokens: int = 100) -> ChatRequest:
     """Ask `text`, of whichever model the path chooses."""
     return ChatRequest("", (ChatMessage("user", text),), max_tokens=max_tokens)
+
+
+def held_for(request: ChatRequest) -> Usage:
+    """What is reserved for `request` as long as nothing was learned, where all output is held."""
+    estimate = LearningEstimator().estimate(request.model, texts_of(request))
+    return Usage(1, estimate.at_most, request.max_tokens)
 
 
 async def steps_of(path: CallPath, request: ChatRequest | None = None) -> list[CallStep]:
@@ -125,6 +154,31 @@ async def answer_of(path: CallPath, request: ChatRequest | None = None) -> Answe
     answered = (await steps_of(path, request))[-1]
     assert isinstance(answered, Answered)
     return answered
+
+
+async def acquire(
+    limiter: Ref[Limiter], claim: Claim | Usage = ONE_REQUEST, deadline: float = math.inf, **options: Any
+) -> Grant:
+    """Ask for a grant."""
+    return await limiter.ask(Limiter.acquire(claim, deadline, **options))
+
+
+async def report(limiter: Ref[Limiter], grant: Grant, **options: Any) -> None:
+    """Settle a grant as answered, with nothing known but what `options` say."""
+    options = {"input_tokens": None, "output_tokens": None, **options}
+    await limiter.ask(Limiter.report(grant, **options))
+
+
+async def refund(limiter: Ref[Limiter], grant: Grant, trouble: Trouble | None = None) -> None:
+    """Settle a grant as one that the provider did not count."""
+    await limiter.ask(Limiter.cancel(grant, charged=False, trouble=trouble))
+
+
+async def crash(limiter: Ref[Fragile]) -> None:
+    """Crash it, and wait until it is up again."""
+    with pytest.raises(Interrupted):
+        await limiter.ask(Fragile.crash())
+    await limiter.ask(Fragile.statistics())
 
 
 async def books_of(limiter: Ref[Limiter]) -> LimiterStatistics:

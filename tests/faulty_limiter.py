@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from actors.errors import Rejected
+from actors.grant import Grant
 from actors.kernel import Deferred, op
-from actors.limiter import Grant, Limiter, LimiterState
-from actors.policies.admission import DEFAULT_MAX_WAITING, AdmissionQueue
-from actors.policies.admission_records import Granted, Ticket, TimedOut
-from actors.policies.ledger import ReservationId, SlidingWindowLedger
-from actors.policies.ledger_records import AlreadySettled, Settled, Shortfall
+from actors.limiter import Asker, Limiter
+from actors.limiter_memory import LimiterMemory
+from actors.policies.admission import DEFAULT_MAX_WAITING
+from actors.policies.admission_records import Granted, Order, Outgrown, Place, Ticket, TimedOut
+from actors.policies.booking import Booking
+from actors.policies.claim import Claim
+from actors.policies.ledger import Ledger
+from actors.policies.ledger_records import AlreadySettled, Confirmed, ReservationId, Settled, Shortfall
 from actors.policies.limits import Limits
 from actors.policies.meter import Meter
+from actors.policies.output_policy import OutputPolicy
+from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 
 
@@ -54,33 +61,54 @@ class FaultyMeter(Meter):
 
     saboteur: Saboteur
 
+    @classmethod
+    def made(cls, meter: Meter, saboteur: Saboteur) -> FaultyMeter:
+        faulty = cls(meter.limit, meter.algorithm)
+        faulty.saboteur = saboteur
+        return faulty
+
     def hold(self, amount: int) -> None:
         self.saboteur.point("within a reservation")
         super().hold(amount)
 
-    def settle(self, held: int, actual: int, leaves_at: float, now: float) -> None:
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
         self.saboteur.point("within a settlement")
-        super().settle(held, actual, leaves_at, now)
+        super().settle(held, actual, at, lag, now)
+
+    def amend(self, before: int, after: int, at: float, lag: float, now: float) -> None:
+        self.saboteur.point("within an amendment")
+        super().amend(before, after, at, lag, now)
 
 
-class FaultyLedger(SlidingWindowLedger):
+class FaultyLedger(Ledger):
     """A ledger with a point at the beginning and the end of each verb, and one in the middle."""
 
     saboteur: Saboteur
 
     @classmethod
-    def made(cls, limits: Limits, slack: float, saboteur: Saboteur) -> FaultyLedger:
-        ledger = cls(limits, slack)
-        ledger.saboteur = saboteur
-        meter = FaultyMeter("input_tokens", limits.input_tokens)
-        meter.saboteur = saboteur
-        ledger._input = meter
-        return ledger
+    def made(cls, ledger: Ledger, saboteur: Saboteur) -> FaultyLedger:
+        """Make one like `ledger`, which has no history."""
+        faulty = cls(ledger.limits, ledger.slack, algorithm=ledger.algorithm, patience=ledger.patience)
+        faulty.saboteur = saboteur
+        pool = faulty._accounts.pool
+        pool.meters = tuple(
+            FaultyMeter.made(meter, saboteur) if meter.limit.quantity == "input_tokens" else meter
+            for meter in pool.meters
+        )
+        return faulty
 
-    def reserve(self, usage: Usage, now: float) -> ReservationId | Shortfall:
+    def reserve(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> ReservationId | Shortfall:
         self.saboteur.point("before a reservation")
-        outcome = super().reserve(usage, now)
+        outcome = super().reserve(booking, scopes, now)
         self.saboteur.point("after a reservation")
+        return outcome
+
+    def confirm(
+        self, reservation_id: ReservationId, now: float, *, started_at: float
+    ) -> Confirmed | AlreadySettled:
+        self.saboteur.point("before a confirmation in the ledger")
+        outcome = super().confirm(reservation_id, now, started_at=started_at)
+        self.saboteur.point("after a confirmation in the ledger")
         return outcome
 
     def report(self, reservation_id: ReservationId, now: float, **actual: Any) -> Settled | AlreadySettled:
@@ -94,6 +122,11 @@ class FaultyLedger(SlidingWindowLedger):
         outcome = super().cancel(reservation_id, now, charged=charged)
         self.saboteur.point("after a cancellation in the ledger")
         return outcome
+
+    def detach(self, reservation_id: ReservationId, now: float) -> None:
+        self.saboteur.point("before a reservation is watched")
+        super().detach(reservation_id, now)
+        self.saboteur.point("after a reservation is watched")
 
     def charge(self, usage: Usage, now: float, **options: Any) -> Settled | AlreadySettled:
         self.saboteur.point("before a charge")
@@ -117,11 +150,14 @@ class FaultyLimiter(Limiter):
         *,
         slack: float = 0.5,
         max_waiting: int = DEFAULT_MAX_WAITING,
+        margin: float = 1.0,
+        output: OutputPolicy | None = None,
     ) -> None:
-        super().__init__(limits, slack=slack, max_waiting=max_waiting)
+        output = output or OutputPolicy("max_tokens")
+        super().__init__(limits, slack=slack, max_waiting=max_waiting, margin=margin, output=output)
         self._saboteur = saboteur
-        self._ledger = FaultyLedger.made(limits, slack, saboteur)
-        self._queue = AdmissionQueue(self._ledger, max_waiting)
+        self._memory.ledger = FaultyLedger.made(self._memory.ledger, saboteur)
+        self._queue = self._new_queue()
 
     @op
     def crash(self) -> None:
@@ -138,7 +174,7 @@ class FaultyLimiter(Limiter):
         await super().setup()
         self._saboteur.point("after setup")
 
-    def hand_over(self) -> LimiterState:
+    def hand_over(self) -> LimiterMemory:
         self._saboteur.point("hand over")
         return super().hand_over()
 
@@ -162,18 +198,29 @@ class FaultyLimiter(Limiter):
         self._saboteur.point("after a grant was handed back")
 
     @op(raises=(Rejected, TypeError, ValueError), undo=_hand_back, idempotent=True)
-    def acquire(self, usage: Usage, deadline: float = math.inf, *, waits: bool = True) -> Deferred[Grant]:
+    def acquire(
+        self,
+        claim: Claim | Usage,
+        deadline: float = math.inf,
+        *,
+        waits: bool = True,
+        place: Order | None = None,
+        is_owned: bool = False,
+        on_queued: Callable[[Place], object] | None = None,
+    ) -> Deferred[Grant]:
         self._saboteur.point("before a request")
-        return super().acquire(usage, deadline, waits=waits)
+        return super().acquire(
+            claim, deadline, waits=waits, place=place, is_owned=is_owned, on_queued=on_queued
+        )
 
     def report(self, grant: Grant, **actual: Any) -> None:
         self._saboteur.point("before a report")
         super().report(grant, **actual)
         self._saboteur.point("after a report")
 
-    def cancel(self, grant: Grant, *, charged: bool) -> None:
+    def cancel(self, grant: Grant, **options: Any) -> None:
         self._saboteur.point("before a cancellation")
-        super().cancel(grant, charged=charged)
+        super().cancel(grant, **options)
         self._saboteur.point("after a cancellation")
 
     def _advance(self) -> None:
@@ -181,15 +228,15 @@ class FaultyLimiter(Limiter):
         super()._advance()
         self._saboteur.point("after the line moved")
 
-    def _tell(self, decision: Granted | TimedOut, asker: Deferred[Grant]) -> None:
+    def _tell(self, decision: Granted | TimedOut | Outgrown, asker: Asker) -> None:
         self._saboteur.point("before an asker is told")
         super()._tell(decision, asker)
-        if asker.is_bound:
+        if asker.deferred.is_bound:
             self._saboteur.point("after an asker was told")
 
-    def _grant(self, granted: Granted) -> Grant:
+    def _given(self, granted: Granted, claim: Claim) -> Grant:
         self._saboteur.point("a grant is made")
-        return super()._grant(granted)
+        return super()._given(granted, claim)
 
     def _forget(self, ticket: Ticket) -> None:
         self._saboteur.point("before somebody leaves the line")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from functools import partial
 from typing import Any
 
 import attrs
@@ -23,6 +23,8 @@ from cast_setup import (
     answer_of,
     assert_settled,
     books_of,
+    exact,
+    held_for,
     open_ended,
     open_path,
     open_restarting,
@@ -31,10 +33,12 @@ from cast_setup import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.call import CallPath, Dialect, Line, estimated_usage, place_call
+from actors.call import CallPath, Dialect, Line, place_call
 from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting
 from actors.errors import NeverFits, ProviderFailed, Rejected, ReplyInvalid, TransportFailed, WaitTooLong
 from actors.limiter import Limiter
+from actors.policies.estimate import Estimate
+from actors.policies.learning_estimator import LearningEstimator
 from actors.policies.limits import Limits
 from actors.policies.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
@@ -62,7 +66,7 @@ from actors.wire.http import HttpRequest, HttpResponse
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
-HELD = estimated_usage(a_request())
+HELD = held_for(a_request())
 ONE_CALL = Usage(1, 5, 7)
 """What the provider counts for `a_request()` and its echoed answer."""
 
@@ -111,16 +115,16 @@ async def test_the_model_of_the_request_gives_way_to_the_model_of_the_line() -> 
 
 
 @pytest.mark.parametrize(
-    ("fault", "phrase_of_status", "used"),
+    ("fault", "phrase_of_status", "pause", "used"),
     [
-        (rate_limited(nth=1), 429, ONE_CALL),
-        (overload(nth=1), 529, ONE_CALL),
-        (server_error(nth=1), 500, HELD + ONE_CALL),
+        (rate_limited(nth=1), 429, 5.0, ONE_CALL),
+        (overload(nth=1), 529, 1.0, ONE_CALL),
+        (server_error(nth=1), 500, 0.0, HELD + ONE_CALL),
     ],
     ids=["429", "529", "500"],
 )
 async def test_a_fault_that_passes_is_tried_again_and_costs_what_the_provider_counts(
-    fault: Fault, phrase_of_status: int, used: Usage
+    fault: Fault, phrase_of_status: int, pause: float, used: Usage
 ) -> None:
     async with open_path(provider_with(fault), retry=AT_ONCE) as path:
         steps = await steps_of(path)
@@ -130,8 +134,10 @@ async def test_a_fault_that_passes_is_tried_again_and_costs_what_the_provider_co
         assert isinstance(failed, Failed)
         assert isinstance(failed.error, ProviderFailed)
         assert (failed.attempt, failed.delay, failed.error.status) == (1, 0.0, phrase_of_status)
-        assert steps[4] == Calling(FIRST, attempt=2, waited=0.0)
-        assert trio.current_time() == 2.5
+        assert steps[4] == Calling(
+            FIRST, attempt=2, waited=pause
+        )  # of the whole pool, not of this call alone
+        assert trio.current_time() == 0.5 + pause + 2.0
         await assert_settled(path.lines[0].limiter, used)
 
 
@@ -223,11 +229,11 @@ async def test_max_elapsed_counts_from_the_first_request_and_not_from_the_wait_f
         answered = await answer_of(path)
 
         assert answered.attempts == 2
-        assert trio.current_time() == 60.5 + 0.5 + 2.0
+        assert trio.current_time() == 60.5 + 0.5 + 1.0 + 2.0  # refused, paused for, answered
 
 
 async def test_no_attempt_starts_once_max_elapsed_has_passed_since_the_first() -> None:
-    provider = provider_with(overload(lasting=math.inf))
+    provider = provider_with(server_error(lasting=math.inf))
     async with open_path(provider, retry=RetryPolicy(max_retries=99, initial=0.0, max_elapsed=2.0)) as path:
         with pytest.raises(ProviderFailed):
             await answer_of(path)
@@ -384,7 +390,7 @@ async def test_a_consumer_that_leaves_between_two_attempts_leaves_nothing_behind
 async def test_a_call_outlives_a_crash_of_its_limiter_and_is_charged_to_the_next_incarnation() -> None:
     provider = provider_with()
     limits = Limits(requests=1)
-    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, limits), "limiter") as limiter:
         path = CallPath([Line(FIRST, limiter)], provider.transport, DIALECT, max_wait=math.inf)
 
         async def crash() -> None:
@@ -403,7 +409,7 @@ async def test_a_call_outlives_a_crash_of_its_limiter_and_is_charged_to_the_next
 
 async def test_a_limiter_that_has_ended_is_passed_over() -> None:
     provider = provider_with()
-    async with open_ended(partial(Limiter, Limits())) as ended, open_path(provider, SECOND) as good:
+    async with open_ended(exact(Limiter, Limits())) as ended, open_path(provider, SECOND) as good:
         path = attrs.evolve(good, lines=[Line(FIRST, ended), *good.lines])
         steps = await steps_of(path)
 
@@ -455,12 +461,26 @@ async def test_a_bug_in_the_dialect_goes_up_and_leaves_the_call_charged() -> Non
 # what it may cost
 
 
-def test_the_estimate_counts_texts_turns_and_all_tokens_an_answer_may_have() -> None:
-    request = ChatRequest(
-        "", (ChatMessage("user", "a" * 35), ChatMessage("assistant", "a" * 7)), system="a" * 14, max_tokens=9
-    )
+async def test_the_system_prompt_and_every_turn_are_measured_and_as_much_is_reserved() -> None:
+    measured: list[tuple[str, list[str]]] = []
 
-    assert estimated_usage(request) == Usage(1, (10 + 8) + (2 + 8) + (4 + 8), 9)
+    def measure(model: str, texts: Sequence[str]) -> Estimate:
+        measured.append((model, list(texts)))
+        return LearningEstimator().estimate(model, texts)
+
+    turns = (ChatMessage("user", "one"), ChatMessage("assistant", "two"), ChatMessage("user", "three"))
+    request = ChatRequest("", turns, system="rules", max_tokens=9)
+    async with (
+        open_path(provider_with(), measure=measure) as path,
+        aclosing(place_call(path, request)) as steps,
+    ):
+        async for step in steps:
+            if isinstance(step, Calling):
+                break
+        books = await books_of(path.lines[0].limiter)
+
+    assert measured == [(FIRST, ["rules", "one", "two", "three"])]
+    assert books.ledger.reserved == held_for(attrs.evolve(request, model=FIRST))
 
 
 @settings(max_examples=50)
@@ -469,7 +489,7 @@ def test_no_call_is_estimated_below_what_the_provider_counts(texts: list[str], s
     request = ChatRequest("", tuple(ChatMessage("user", text) for text in texts), system=system)
     body = {"system": system, "messages": [{"role": "user", "content": text} for text in texts]}
 
-    assert estimated_usage(request).input_tokens >= count_input_tokens(body)
+    assert held_for(request).input_tokens >= count_input_tokens(body)
 
 
 # the promise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -20,19 +19,16 @@ from cast_setup import (
     Fragile,
     a_request,
     assert_settled,
+    exact,
+    held_for,
     open_ended,
     open_path,
     open_restarting,
 )
 
-from actors.call import CallPath, Line, estimated_usage
-from actors.call_steps import (
-    Answered,
-    CallStep,
-    Waiting,
-    phrase,
-)
-from actors.endpoint import Endpoint, EndpointStatistics, answer
+from actors.call import CallPath, Line
+from actors.call_steps import Answered, Waiting, phrase
+from actors.endpoint import Endpoint, EndpointStatistics, answer, steps_of
 from actors.errors import (
     CallFailed,
     NeverFits,
@@ -48,7 +44,7 @@ from actors.policies.limits import Limits
 from actors.policies.usage import NOTHING
 from actors.testing.provider import SimulatedProvider, overload, server_error
 from actors.transporter import CarriedBy, Transporter
-from actors.wire.chat import ChatMessage, ChatRequest
+from actors.wire.chat import ChatMessage
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -77,8 +73,8 @@ async def test_the_steps_are_streamed_as_they_happen() -> None:
         ("Calling", 0.0),
         ("Failed", 0.5),
         ("Waiting", 0.5),
-        ("Calling", 0.5),
-        ("Answered", 2.5),
+        ("Calling", 1.5),  # after the pause of a second that an overload begins for all
+        ("Answered", 3.5),
     ]
 
 
@@ -120,7 +116,7 @@ async def test_a_consumer_that_leaves_cancels_its_call_and_settles() -> None:
 
         assert provider.statistics().in_flight == 0
         assert endpoint.statistics().running == ()
-        await assert_settled(path.lines[0].limiter, estimated_usage(a_request()))
+        await assert_settled(path.lines[0].limiter, held_for(a_request()))
 
 
 async def test_a_consumer_that_leaves_before_the_exchange_is_refunded() -> None:
@@ -171,7 +167,7 @@ async def test_a_crash_of_the_limiter_or_the_transport_does_not_reach_the_endpoi
 
     limits = Limits(requests=1)
     async with (
-        open_restarting(partial(Fragile, limits), "limiter") as limiter,
+        open_restarting(exact(Fragile, limits), "limiter") as limiter,
         open_restarting(partial(Brittle, lambda: nullcontext(provider.transport)), "transport") as transport,
     ):
         patient = attrs.evolve(AT_ONCE, max_elapsed=math.inf)
@@ -194,7 +190,7 @@ async def test_a_crash_of_the_limiter_or_the_transport_does_not_reach_the_endpoi
 async def test_a_transport_or_limiter_that_has_ended_is_a_failed_call() -> None:
     provider = SimulatedProvider(latency=TWO_SECONDS)
     async with (
-        open_ended(partial(Limiter, Limits())) as limiter,
+        open_ended(exact(Limiter, Limits())) as limiter,
         open_ended(partial(Transporter, lambda: nullcontext(provider.transport))) as transport,
         open_path(provider) as good,
     ):
@@ -248,15 +244,16 @@ async def test_an_endpoint_that_has_ended_rejects_the_call() -> None:
             await answer(endpoint, a_request())
 
 
-async def test_a_call_that_ends_without_an_answer_is_a_bug_that_is_told() -> None:
-    class Silent(Endpoint):
-        @op
-        async def call(self, request: ChatRequest) -> AsyncGenerator[CallStep]:
-            yield Waiting(request.model)
+async def test_a_call_that_is_watched_goes_on_over_a_crash_of_the_endpoint_from_its_first_step() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with open_path(provider) as path, open_restarting(partial(Brittle, path), "endpoint") as endpoint:
+        told: list[str] = []
+        async for step in steps_of(endpoint, a_request()):
+            told.append(type(step).__name__)
+            if len(told) == 2:
+                await endpoint.tell(Brittle.crash())
 
-    async with open_path(SimulatedProvider()) as path, open_actor(partial(Silent, path)) as endpoint:
-        with pytest.raises(RuntimeError, match=r"^a call ended without an answer and without an error$"):
-            await answer(endpoint, a_request())
+    assert told == ["Waiting", "Calling", "Waiting", "Calling", "Answered"]
 
 
 # what a step says in a few words

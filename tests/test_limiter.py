@@ -10,15 +10,21 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from cast_setup import Fragile, assert_settled, books_of, open_restarting
+from cast_setup import Fragile, acquire, assert_settled, books_of, crash, exact, open_restarting, report
 from faulty_limiter import FaultyLimiter, Saboteur
 from trio.testing import MockClock
 
 from actors.errors import Interrupted, NeverFits, Quarantined, QueueFull, WaitTooLong
+from actors.grant import Grant
 from actors.kernel import Message, Ref, op, open_actor
-from actors.limiter import Grant, Limiter, LimiterState
-from actors.policies.ledger import ReservationId, SlidingWindowLedger
+from actors.limiter import Limiter
+from actors.limiter_memory import LimiterMemory, LimiterRules
+from actors.policies.admission_records import Order
+from actors.policies.claim import Claim
+from actors.policies.learning_estimator import LearningEstimator
+from actors.policies.ledger_records import ReservationId
 from actors.policies.limits import Limits
+from actors.policies.output_policy import OutputPolicy
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run
 
@@ -30,23 +36,24 @@ CALL = Usage()
 
 
 def one_at_a_time(limits: Limits = ONE, **options: Any) -> Callable[[], Limiter]:
-    return partial(Limiter, limits, **options)
-
-
-async def acquire(limiter: Ref[Limiter], usage: Usage = CALL, deadline: float = math.inf) -> Grant:
-    return await limiter.ask(Limiter.acquire(usage, deadline))
-
-
-async def report(limiter: Ref[Limiter], grant: Grant, **options: Any) -> None:
-    options = {"input_tokens": None, "output_tokens": None, **options}
-    await limiter.ask(Limiter.report(grant, **options))
+    return exact(Limiter, limits, **options)
 
 
 async def test_capacity_is_granted_at_once_and_named() -> None:
     async with open_actor(one_at_a_time(), name="limiter/opus") as limiter:
         grant = await acquire(limiter)
 
-        assert attrs.astuple(grant, recurse=False) == (1, "limiter/opus", 1, CALL, 0.0)
+        assert grant == Grant(
+            ReservationId(1),
+            "limiter/opus",
+            1,
+            Claim(CALL),
+            supposed=CALL,
+            granted_at=0.0,
+            waited=0.0,
+            place=Order(1),
+        )
+        assert grant.usage == CALL
         assert trio.current_time() == 0.0
 
 
@@ -196,7 +203,7 @@ class Ageing(Limiter):
 
 
 async def test_who_became_due_within_a_batch_makes_room_for_a_newcomer(autojump_clock: MockClock) -> None:
-    async with open_actor(partial(Ageing, ONE, max_waiting=1)) as limiter, trio.open_nursery() as nursery:
+    async with open_actor(exact(Ageing, ONE, max_waiting=1)) as limiter, trio.open_nursery() as nursery:
         await acquire(limiter)
 
         async def miss() -> None:
@@ -284,7 +291,7 @@ def test_a_whole_line_that_leaves_as_its_window_frees_is_handed_back_in_bounded_
 @pytest.mark.parametrize(
     ("message", "error", "text"),
     [
-        (Limiter.acquire(None), TypeError, "usage must be a Usage, got NoneType"),  # type: ignore[arg-type]  # wrong on purpose
+        (Limiter.acquire(None), TypeError, "claim must be a Claim or a Usage, got NoneType"),  # type: ignore[arg-type]  # wrong on purpose
         (Limiter.acquire(CALL, "soon"), TypeError, "deadline must be a number of seconds, got 'soon'"),  # type: ignore[arg-type]  # wrong on purpose
         (Limiter.acquire(CALL, math.nan), ValueError, "deadline must be a number of seconds, got nan"),
         (Limiter.cancel("it", charged=True), TypeError, "grant must be a Grant, got str"),  # type: ignore[arg-type]  # wrong on purpose
@@ -357,15 +364,9 @@ async def test_a_reservation_that_was_never_given_is_refused() -> None:
 # cold restarts: the state is not kept, or refused
 
 
-async def crash(limiter: Ref[Fragile]) -> None:
-    with pytest.raises(Interrupted):
-        await limiter.ask(Fragile.crash())
-    await limiter.ask(Fragile.statistics())
-
-
 async def test_a_restarted_limiter_holds_the_whole_window_for_spent() -> None:
     limits = Limits(requests=3, input_tokens=100, output_tokens=50)
-    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, limits), "limiter") as limiter:
         await trio.sleep(10)
         await crash(limiter)
 
@@ -376,7 +377,7 @@ async def test_a_restarted_limiter_holds_the_whole_window_for_spent() -> None:
 
 async def test_a_dimension_without_limit_stays_without_after_a_restart() -> None:
     limits = Limits(requests=None, input_tokens=None, output_tokens=None)
-    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, limits), "limiter") as limiter:
         await crash(limiter)
 
         assert (await acquire(limiter, Usage(10, 10**6, 10**6))).waited == 0.0
@@ -384,7 +385,7 @@ async def test_a_dimension_without_limit_stays_without_after_a_restart() -> None
 
 async def test_what_an_earlier_incarnation_granted_is_charged_when_it_is_settled_and_once() -> None:
     limits = Limits(requests=3, input_tokens=100, output_tokens=50)
-    async with open_restarting(partial(Fragile, limits), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, limits), "limiter") as limiter:
         answered = await acquire(limiter, Usage(1, 40, 30))
         cut = await acquire(limiter, Usage(1, 20, 10))
         refused = await acquire(limiter, Usage(1, 5, 5))
@@ -406,7 +407,7 @@ async def test_what_an_earlier_incarnation_granted_is_charged_when_it_is_settled
 
 
 async def test_a_report_of_an_earlier_grant_without_details_charges_what_was_held() -> None:
-    async with open_restarting(partial(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
         grant = await acquire(limiter, Usage(1, 40, 30))
         await crash(limiter)
         await trio.sleep(1)
@@ -417,7 +418,7 @@ async def test_a_report_of_an_earlier_grant_without_details_charges_what_was_hel
 
 
 async def test_a_wrong_report_of_an_earlier_grant_is_refused_and_the_right_one_still_counts() -> None:
-    async with open_restarting(partial(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
+    async with open_restarting(exact(Fragile, Limits(1, 100, 50)), "limiter") as limiter:
         grant = await acquire(limiter, Usage(1, 40, 30))
         await crash(limiter)
         for wrong in ({"output_tokens": -1}, {"started_at": 7.0}, {"started_at": -math.inf}):
@@ -435,7 +436,7 @@ WIDE = Limits(requests=3, input_tokens=100, output_tokens=50)
 
 
 async def test_a_limiter_that_keeps_its_state_knows_to_the_token_what_was_spent() -> None:
-    async with open_keeping(partial(Fragile, WIDE), "limiter") as limiter:
+    async with open_keeping(exact(Fragile, WIDE), "limiter") as limiter:
         await report(limiter, await acquire(limiter, Usage(1, 40, 30)), input_tokens=33, output_tokens=7)
         await trio.sleep(10)
         held = await acquire(limiter, Usage(1, 20, 20))
@@ -451,7 +452,7 @@ async def test_a_limiter_that_keeps_its_state_knows_to_the_token_what_was_spent(
 
 
 async def test_a_grant_is_settled_exactly_over_any_number_of_warm_restarts() -> None:
-    async with open_keeping(partial(Fragile, WIDE), "limiter", pause=1.0) as limiter:
+    async with open_keeping(exact(Fragile, WIDE), "limiter", pause=1.0) as limiter:
         answered = await acquire(limiter, Usage(1, 40, 10))
         refused = await acquire(limiter, Usage(1, 20, 10))
         lost = await acquire(limiter, Usage(1, 10, 10))
@@ -474,13 +475,13 @@ class Breaking(Fragile):
     @op
     def break_ledger(self) -> None:
         """Lose a token somewhere, and crash of it."""
-        self._ledger._input.spent.total -= 1
+        self._memory.ledger._accounts.pool.meters[1].spent.total -= 1
         raise KeyError("broken")
 
 
 async def test_a_ledger_that_does_not_verify_is_refused_and_the_window_counts_as_full() -> None:
     starts: list[str] = []
-    make = partial(Breaking, WIDE)
+    make = exact(Breaking, WIDE)
     async with open_keeping(make, "limiter", on_start=lambda it: starts.append(it.heritage)) as limiter:
         grant = await acquire(limiter, Usage(1, 40, 30))
         with pytest.raises(Interrupted):
@@ -493,7 +494,7 @@ async def test_a_ledger_that_does_not_verify_is_refused_and_the_window_counts_as
 
 
 async def test_grants_are_known_as_far_back_as_the_ledger_goes() -> None:
-    async with open_keeping(partial(Breaking, WIDE), "limiter") as limiter:
+    async with open_keeping(exact(Breaking, WIDE), "limiter") as limiter:
         of_one = await acquire(limiter, Usage(1, 10, 10))
         await crash(limiter)
         of_two = await acquire(limiter, Usage(1, 20, 10))
@@ -519,32 +520,69 @@ async def test_grants_are_known_as_far_back_as_the_ledger_goes() -> None:
 
 async def test_a_ledger_for_other_limits_is_refused() -> None:
     limits = iter((WIDE, attrs.evolve(WIDE, requests=2), attrs.evolve(WIDE, requests=2)))
-    async with open_keeping(lambda: Fragile(next(limits)), "limiter") as limiter:
+
+    def make() -> Fragile:
+        return exact(Fragile, next(limits))()
+
+    async with open_keeping(make, "limiter") as limiter:
         await crash(limiter)
 
         assert (await books_of(limiter)).ledger.used == Usage(2, 100, 50)
 
 
-@pytest.mark.parametrize(
-    ("state", "error", "text"),
-    [
-        (None, TypeError, "state must be a LimiterState, got NoneType"),
-        (
-            LimiterState(SlidingWindowLedger(ONE, 1.0), 1, frozenset()),
-            ValueError,
-            f"the ledger must be for {ONE} and a slack of 0.5 s, got one for {ONE} and 1 s",
-        ),
-    ],
+RULES = LimiterRules(
+    limits=ONE,
+    slack=0.5,
+    margin=1.0,
+    algorithm="auto",
+    output=OutputPolicy("max_tokens"),
+    kinds={},
+    learns=True,
+    patience=300.0,
 )
-async def test_a_state_that_is_not_its_own_is_refused_and_changes_nothing(
-    state: object, error: type[Exception], text: str
-) -> None:
-    limiter = Limiter(ONE)
-    async with open_actor(lambda: limiter) as ref:
-        with pytest.raises(error) as caught:
-            limiter.take_over(state)
 
-        assert str(caught.value) == text
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"limits": TWO},
+        {"slack": 1.0},
+        {"margin": 0.5},
+        {"algorithm": "token_bucket"},
+        {"output": OutputPolicy("estimate")},
+        {"kinds": {"key": TWO}},
+        {"learns": False},
+        {"patience": 1.0},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+async def test_a_memory_by_other_rules_is_refused_and_changes_nothing(other: dict[str, Any]) -> None:
+    limiter, rules = one_at_a_time()(), attrs.evolve(RULES, **other)
+    memory = LimiterMemory.new(rules, LearningEstimator())
+    memory.ledger.charge(CALL, 0.0)
+    async with open_actor(lambda: limiter) as ref:
+        with pytest.raises(ValueError, match=r"^the state must be of a limiter with ") as caught:
+            limiter.take_over(memory)
+
+        assert str(caught.value) == f"the state must be of a limiter with {RULES}, got one with {rules}"
+        await assert_settled(ref, NOTHING)
+
+
+async def test_a_memory_by_its_own_rules_is_taken_over() -> None:
+    limiter, memory = one_at_a_time()(), LimiterMemory.new(RULES, LearningEstimator())
+    memory.ledger.charge(CALL, 0.0)
+    async with open_actor(lambda: limiter) as ref:
+        limiter.take_over(memory)
+
+        await assert_settled(ref, CALL)
+
+
+async def test_a_state_that_is_no_memory_is_refused_and_changes_nothing() -> None:
+    limiter = one_at_a_time()()
+    async with open_actor(lambda: limiter) as ref:
+        with pytest.raises(TypeError, match=r"^state must be a LimiterMemory, got NoneType$"):
+            limiter.take_over(None)
+
         await assert_settled(ref, NOTHING)
 
 
@@ -578,7 +616,7 @@ async def test_a_hand_back_that_crashes_is_made_up_for(where: str) -> None:
 
 async def test_those_in_line_keep_their_order_their_deadlines_and_their_time() -> None:
     told: list[str] = []
-    async with open_keeping(partial(Fragile, ONE), "limiter", pause=5.0) as limiter:
+    async with open_keeping(exact(Fragile, ONE), "limiter", pause=5.0) as limiter:
         first = await acquire(limiter)
 
         async def wait(deadline: float) -> None:
@@ -606,7 +644,7 @@ async def test_those_in_line_keep_their_order_their_deadlines_and_their_time() -
 
 
 async def test_a_window_that_frees_before_a_deadline_that_has_come_by_the_restart_is_for_nobody() -> None:
-    async with open_keeping(partial(Fragile, ONE), "limiter", pause=3.5) as limiter:
+    async with open_keeping(exact(Fragile, ONE), "limiter", pause=3.5) as limiter:
         await report(limiter, await acquire(limiter))
         await trio.sleep(1)
         async with trio.open_nursery() as nursery:
@@ -641,7 +679,7 @@ async def test_after_a_cold_restart_those_in_line_are_weighed_anew(deadline: flo
         else:
             heard.append(f"{trio.current_time():g}: granted after {grant.waited:g} s")
 
-    async with open_restarting(partial(Fragile, ONE), "limiter", pause=3.0) as limiter:
+    async with open_restarting(exact(Fragile, ONE), "limiter", pause=3.0) as limiter:
         first = await acquire(limiter)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait, limiter)
@@ -654,7 +692,7 @@ async def test_after_a_cold_restart_those_in_line_are_weighed_anew(deadline: flo
 
 async def test_no_more_wait_after_a_crash_than_before() -> None:
     async with (
-        open_keeping(partial(Fragile, ONE, max_waiting=2), "limiter") as limiter,
+        open_keeping(exact(Fragile, ONE, max_waiting=2), "limiter") as limiter,
         trio.open_nursery() as nursery,
     ):
         await acquire(limiter)

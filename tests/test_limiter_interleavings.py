@@ -11,25 +11,28 @@ import math
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-import attrs
 import pytest
 import trio
-from cast_setup import Fragile, open_restarting
+from cast_setup import Fragile, exact, open_restarting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limiter_world import EDGES, LIMITS, SLACK, World
 
 from actors.kernel.serving import Server
 from actors.limiter import Limiter
+from actors.limiter_memory import LimiterMemory
 from actors.policies.admission import AdmissionQueue
+from actors.policies.booking import Booking
+from actors.policies.claim import Claim
 from actors.policies.usage import NOTHING, Usage
 from actors.reservation import Held, reserve
 from actors.testing.run import run
 
 
 async def world_of_callers(rng: random.Random, *, crashes: bool = False) -> None:
-    make = partial(Fragile, LIMITS, slack=SLACK, max_waiting=rng.choice((1, 4, 1000)))
+    make = exact(Fragile, LIMITS, slack=SLACK, max_waiting=rng.choice((1, 4, 1000)))
     async with open_restarting(make, "limiter", pause=rng.choice((0.0, 1.0))) as limiter:
         # A restarted limiter cannot know of calls that outlast the restart by more than a window.
         world = World(limiter, rng, longest=30.0 if crashes else 70.0)
@@ -93,21 +96,22 @@ def settle_only_what_ends_well(patch: pytest.MonkeyPatch) -> None:
 
 def refund_whatever_was_cancelled(patch: pytest.MonkeyPatch) -> None:
     cancel = Held.cancel
-    patch.setattr(Held, "cancel", lambda self, *, charged: cancel(self, charged=charged and False))
+    patch.setattr(Held, "cancel", lambda self, **_end: cancel(self, charged=False))
 
 
 def grant_past_the_head(patch: pytest.MonkeyPatch) -> None:
     """Let whoever asks take a place without asking the ledger."""
     request = AdmissionQueue.request
 
-    def generous(self: AdmissionQueue, usage: Usage, now: float, deadline: float = math.inf) -> object:
-        return request(self, attrs.evolve(usage, input_tokens=usage.input_tokens // 2), now, deadline)
+    def generous(self: AdmissionQueue, claim: Claim, booking: Booking, *args: Any, **options: Any) -> object:
+        half = Usage(1, booking.held.input_tokens // 2, booking.held.output_tokens)
+        return request(self, claim, Booking.plain(half), *args, **options)
 
     patch.setattr(AdmissionQueue, "request", generous)
 
 
 def forget_the_window_at_a_restart(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Limiter, "_assume_full", lambda _self: None)
+    patch.setattr(LimiterMemory, "assume_full", lambda _self, _now: None)
 
 
 def let_earlier_grants_pass(patch: pytest.MonkeyPatch) -> None:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from functools import partial
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
 import trio
-from cast_setup import Fragile, assert_settled, books_of, open_ended, open_restarting
+from cast_setup import Fragile, assert_settled, books_of, exact, open_ended, open_restarting
 
 from actors.errors import AskCycle, CallFailed, NeverFits, Quarantined, QueueFull, Rejected, WaitTooLong
+from actors.grant import Grant
 from actors.kernel import Ref, op, open_actor
 from actors.limiter import Limiter
-from actors.policies.admission_records import Granted, Queued, TimedOut
+from actors.policies.admission_records import Granted, Order, Place, Queued, TimedOut
+from actors.policies.claim import Claim
 from actors.policies.limits import Limits
 from actors.policies.usage import NOTHING, Usage
 from actors.reservation import Held, reserve
+from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 
 ONE = Limits(requests=1, input_tokens=100, output_tokens=100)
 CALL = Usage(1, 40, 30)
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
-make_one = partial(Limiter, ONE)
-make_fragile = partial(Fragile, ONE)
+make_one = exact(Limiter, ONE)
+make_fragile = exact(Fragile, ONE)
 
 
 async def hold_for_good(limiter: Ref[Limiter]) -> None:
@@ -301,14 +303,14 @@ async def test_a_wait_goes_on_over_as_many_crashes_as_there_are() -> None:
 class Poisonable(Limiter):
     """A limiter that cannot bear calls with an input of 13 tokens."""
 
-    def _request(self, usage: Usage, deadline: float, *, waits: bool) -> Granted | Queued | TimedOut:
-        if usage.input_tokens == 13:
+    def _request(self, claim: Claim, deadline: float, **options: Any) -> Granted | Queued | TimedOut:
+        if claim.usage.input_tokens == 13:
             raise KeyError("13")
-        return super()._request(usage, deadline, waits=waits)
+        return super()._request(claim, deadline, **options)
 
 
 async def test_a_request_that_the_limiter_crashes_of_is_a_rejection() -> None:
-    async with open_restarting(partial(Poisonable, ONE), "limiter", keeps_state=True) as limiter:
+    async with open_restarting(exact(Poisonable, ONE), "limiter", keeps_state=True) as limiter:
         with pytest.raises(Rejected, match=r"^limiter 'limiter' crashed of the request again and") as caught:
             async with reserve(limiter, Usage(1, 13, 0)):
                 pytest.fail("the block ran without a grant")
@@ -388,6 +390,149 @@ class Selfish(Limiter):
 
 
 async def test_a_wait_for_oneself_is_told_as_what_it_is() -> None:
-    async with open_actor(partial(Selfish, ONE)) as limiter:
+    async with open_actor(exact(Selfish, ONE)) as limiter:
         with pytest.raises(AskCycle):
             await limiter.ask(Selfish.reserve_here())
+
+
+# two phases, and who is told
+
+
+async def test_a_block_that_confirms_frees_its_request_a_window_after_its_start() -> None:
+    async with open_actor(make_one) as limiter, trio.open_nursery() as nursery:
+
+        async def hold() -> None:
+            async with reserve(limiter, CALL, confirms=True) as held:
+                await trio.sleep(1)
+                held.confirm()
+                assert held.started_at == 1.0
+                await trio.sleep(199)
+
+        nursery.start_soon(hold)
+        await trio.sleep(2)
+        async with reserve(limiter, CALL, max_wait=math.inf):
+            assert trio.current_time() == 61.5
+            assert (await books_of(limiter)).ledger.in_flight == 2
+
+
+async def test_a_block_that_confirms_twice_or_starts_again_is_counted_from_its_first_confirmation() -> None:
+    async with open_actor(make_one) as limiter:
+        async with reserve(limiter, CALL, confirms=True) as held:
+            held.confirm()
+            await trio.sleep(1)
+            held.confirm()
+            held.report(input_tokens=7, output_tokens=8)
+        await assert_settled(limiter, Usage(1, 7, 8))
+        await trio.sleep_until(60.5)
+
+        await assert_settled(limiter, Usage(0, 0, 8))
+
+
+async def test_what_headers_said_goes_to_the_limiter_with_the_settlement_whatever_that_is() -> None:
+    for ends_well in (True, False):
+        async with open_actor(make_one) as limiter:
+            observed = ObservedLimits((ObservedLimit("input_tokens", 60.0, limit=80),))
+            with suppress(CallFailed):
+                async with reserve(limiter, CALL) as held:
+                    held.observe(observed)
+                    if not ends_well:
+                        raise CallFailed("no", charged=False)
+                    held.report(input_tokens=1, output_tokens=1)
+
+            limits = [each.limit.amount for each in (await books_of(limiter)).ledger.pool.each]
+            assert limits == [1, 80, 100]
+
+
+async def test_who_waits_in_a_block_is_told_and_is_told_of_its_grant_before_the_block_runs() -> None:
+    told: list[str] = []
+    async with open_actor(make_one) as limiter, trio.open_nursery() as nursery:
+        nursery.start_soon(hold_for_good, limiter)
+        await trio.testing.wait_all_tasks_blocked()
+
+        async def wait() -> None:
+            async with reserve(
+                limiter,
+                CALL,
+                on_queued=lambda place: told.append(f"{place.position} in line"),
+                on_granted=lambda grant: told.append(f"granted after {grant.waited:g} s"),
+            ):
+                told.append("runs")
+
+        nursery.start_soon(wait)
+        await trio.sleep(2)
+        assert told == ["1 in line"]
+        nursery.cancel_scope.cancel()
+
+    async with open_actor(make_one) as limiter, reserve(limiter, CALL, on_granted=lambda _grant: told.append("2nd")):
+        assert told == ["1 in line", "2nd"]
+
+
+@pytest.mark.parametrize("error", [KeyError("no"), KeyboardInterrupt()])
+async def test_who_raises_when_told_of_a_grant_gives_it_back_and_its_block_does_not_run(
+    error: BaseException,
+) -> None:
+    def object_(_grant: Grant) -> None:
+        raise error
+
+    async with open_actor(make_one) as limiter:
+        with pytest.raises(type(error)):
+            async with reserve(limiter, CALL, on_granted=object_):
+                pytest.fail("it must not run")
+
+        await assert_settled(limiter, NOTHING)
+
+
+async def test_who_raises_when_told_of_the_line_is_rejected_and_its_block_does_not_run() -> None:
+    def object_(_place: Place) -> None:
+        raise KeyError("no")
+
+    async with open_actor(make_one) as limiter, trio.open_nursery() as nursery:
+        nursery.start_soon(hold_for_good, limiter)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(Rejected, match=r"^on_queued raised"):
+            async with reserve(limiter, CALL, on_queued=object_):
+                pytest.fail("it must not run")
+
+        assert (await books_of(limiter)).queue.waiting == 0
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("tokens", [{"input_tokens": -1}, {"output_tokens": -1}, {"input_tokens": "7"}])
+async def test_a_report_out_of_its_bounds_is_told_in_the_block_and_what_was_noted_stays(tokens: Any) -> None:
+    async with open_actor(make_one) as limiter:
+        async with reserve(limiter, CALL) as held:
+            held.report(input_tokens=3, output_tokens=4)
+            with pytest.raises((TypeError, ValueError)):
+                held.report(**{"input_tokens": 1, "output_tokens": 1, **tokens})
+
+        await assert_settled(limiter, Usage(1, 3, 4))
+
+
+async def test_what_was_handed_on_is_left_alone_however_the_block_ends() -> None:
+    async with open_actor(make_one) as limiter:
+        with pytest.raises(KeyError):  # noqa: PT012  # both happen in the block, in this order
+            async with reserve(limiter, CALL) as held:
+                grant = held.detach()
+                raise KeyError("bug")
+        assert (await books_of(limiter)).ledger.reserved == CALL
+
+        await limiter.ask(Limiter.release(grant))
+        await assert_settled(limiter, NOTHING)
+
+
+async def test_a_reservation_whose_place_is_given_goes_before_all_who_came_later() -> None:
+    order: list[str] = []
+    async with open_actor(make_one) as limiter, trio.open_nursery() as nursery:
+
+        async def wait(name: str, place: Order | None) -> None:
+            async with reserve(limiter, CALL, confirms=True, place=place):
+                order.append(name)
+
+        async with reserve(limiter, CALL, confirms=True) as held:
+            nursery.start_soon(wait, "later", None)
+            await trio.sleep(1)
+            nursery.start_soon(wait, "again", held.grant.place)
+            await trio.sleep(1)
+        await trio.sleep(1)
+
+    assert order == ["again", "later"]

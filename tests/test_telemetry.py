@@ -329,7 +329,7 @@ def replied() -> ChatReply:
 
 def test_every_step_of_a_call_that_matters_is_told_without_a_word_that_was_said() -> None:
     page = Page()
-    told = CallLog(page.log().bind(call=1))
+    told = CallLog(page.log(), 1)
 
     told.take(Waiting(FIRST))
     told.take(Calling(FIRST, 1, 0.25))
@@ -391,9 +391,11 @@ def test_every_step_of_a_call_that_matters_is_told_without_a_word_that_was_said(
 def test_a_call_without_an_answer_is_told_by_its_fault(error: CallFailed | Rejected) -> None:
     page = Page()
 
-    CallLog(page.log()).given_up(error)
+    CallLog(page.log(), 1).given_up(error)
 
-    assert page.facts() == [{"event": "call.given_up", "waited": 0.0, "fault": type(error).__name__}]
+    assert page.facts() == [
+        {"event": "call.given_up", "call": 1, "waited": 0.0, "fault": type(error).__name__}
+    ]
     assert page.events()[0]["level"] == "error"
 
 

@@ -5,14 +5,20 @@ A ticket's way:
     request ──> refused: NeverFits, WaitTooLong, QueueFull (raised; no ticket is given)
            └──> granted at once
            └──> waiting ──> granted      capacity came while its deadline was ahead
-                       └──> timed out    its deadline came first
+                       ├──> timed out    its deadline came first
+                       ├──> outgrown     a limit shrank below what it asks for
                        └──> withdrawn    the asker left
 
 Every ticket comes to exactly one of these ends, and it comes to it in one call.
 
-**No bypass.** First come, first served: only the head is ever weighed against the ledger, and a newcomer
-never passes those who wait, however small it is. One large call at the head holds everybody up for a while;
-that is the price for the promise that it goes next, and that nobody starves.
+**Order.** The larger priority goes first. Inside a priority tenants share by weight (see `fairness`), and inside a tenant
+it is first come, first served. A retry that asks with the `place` of its call's first grant goes before all others of
+its priority: in that line it has stood, and it is charged to its tenant once.
+
+**No bypass.** A scope is full for all who come after somebody that waits for it, however small they are: a large call in
+front holds the line up for a while, and is the next to go. Only those who wait for room in other scopes are no obstacle:
+a full key does not block its pool (see `waiting_room`). Those with an earlier turn do go ahead, but no tenant of a
+priority is overtaken by more than `max_overtakes` grants in a row at a scope: then its first goes before everybody.
 
 **The deadline wins.** A waiting ticket whose deadline is now or past never proceeds, even if capacity comes at the
 same instant: `advance` times out before it grants. The asker has stopped waiting at that instant, and a grant
@@ -21,16 +27,15 @@ to nobody is a leak.
 **What is refused at once** is only what is certain: more than a limit, or spent amounts that cannot leave
 before the deadline even if every call under way were refunded. What merely looks unlikely waits.
 
-The owner calls `advance` when a reservation is settled, a ticket withdrawn, or `next_deadline` has come. Then
-nothing can be missed, and nothing needs to be polled.
+The owner calls `advance` when something was settled, a ticket withdrawn, limits or gate changed, or `next_deadline` has
+come. Then nothing can be missed, and nothing needs to be polled.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
-from typing import Literal, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
 
 import attrs
 
@@ -39,6 +44,8 @@ from actors.policies.admission_records import (
     AdmissionStatistics,
     Granted,
     NotWaiting,
+    Order,
+    Outgrown,
     Place,
     Queued,
     Ticket,
@@ -46,60 +53,107 @@ from actors.policies.admission_records import (
     UnknownTicket,
     Withdrawn,
 )
-from actors.policies.instants import check_number
-from actors.policies.ledger import ReservationId, SlidingWindowLedger
-from actors.policies.ledger_records import Shortfall
+from actors.policies.admission_tally import AdmissionTally
+from actors.policies.book import Book
+from actors.policies.booking import Booking
+from actors.policies.claim import Claim
+from actors.policies.fairness import check_weights
+from actors.policies.gate import OPEN, Gate
+from actors.policies.instants import check_instant, check_number
+from actors.policies.lanes import Waiting
+from actors.policies.ledger_records import ReservationId, Shortfall
+from actors.policies.limits import Limit, amount_of
 from actors.policies.meter import Unknown
-from actors.policies.usage import NOTHING, Usage, whole_number
-from actors.policies.waiting_line import Waiting, WaitingLine
-
-_Fate = Literal["granted", "timed_out", "withdrawn", "never_fits", "wait_too_long", "queue_full"]
+from actors.policies.pool_share import PoolShare
+from actors.policies.scope import POOL, Scope
+from actors.policies.usage import whole_number
+from actors.policies.waiting_room import WaitingRoom
+from actors.policies.weighing import Rebook, Weighing, as_booked
 
 # A queue longer than this is a fault elsewhere: at the smallest published limit, 50 requests a minute, the
 # last of 1,000 waits 20 minutes, which is longer than anybody means to.
 DEFAULT_MAX_WAITING = 1_000
 
+# As many as may wait by default: so that among a thousand tenants, or for one of a thousandth of the weight, fairness is
+# as exact as it would be without a bound, and what meets the bound is a flood of a larger priority.
+DEFAULT_MAX_OVERTAKES = 1_000
+
+
+def _positive(instance: object, attribute: attrs.Attribute[int], value: object) -> None:
+    whole_number(instance, attribute, value)
+    if value == 0:
+        raise ValueError(f"{attribute.name} must be >= 1, got {value}")
+
 
 @attrs.define(eq=False)
 class AdmissionQueue:
-    """A fair queue with deadlines over a ledger: one line, one counter, and a ticket for everybody.
+    """A fair queue with deadlines over a ledger: a ticket for everybody, and a turn.
 
-    It is like the line at a ticket counter where everybody has a train to catch: the one in front is served
-    when there are seats, and whoever misses the train steps out. It is not a scheduler: there are no
-    classes and no guesses. It decides; the owner wakes, sets the one timer and tells askers.
+    It is like the check-in of an airport: several counters, a fast lane for some, a train to catch for all, and whoever
+    misses it steps out. It is not a scheduler: it knows no durations and makes no guesses. It decides; the owner wakes,
+    sets the one timer and tells askers.
 
-    `now` is the present in seconds on the Trio clock. Decisions cost O(1), spread over all, and O(log n)
-    where a deadline or an instant is looked up.
+    `now` is the present in seconds on the Trio clock. Who finds nobody waiting costs one question to the book. Otherwise
+    a decision costs O(log n) of those who wait, whatever the number of scopes.
 
     Args:
-        ledger: the ledger. Its owner settles on it directly and calls `advance` after.
-        max_waiting: how many may wait, at least 0; with 0 a request is granted at once or refused.
+        book: the ledger. Its owner settles on it directly and calls `advance` after.
+        max_waiting: how many may wait, at least 0; with 0 a request is granted at once or refused. Retries, which have
+            stood in line, stand there again even if it is full.
+        gate: closed, nobody is granted anything.
+        weights: shares of the tenants that differ from 1.
+        max_overtakes: how many grants in a row may overtake a tenant of a priority at a scope, at least 1.
+        rebook: is asked anew each time the first of a line is weighed: what was learned while it waited counts.
 
     Raises:
-        TypeError: `max_waiting` is no whole number.
-        ValueError: `max_waiting` is negative.
+        TypeError: `max_waiting` or `max_overtakes` is no whole number, or a weight none.
+        ValueError: `max_waiting` is negative, `max_overtakes` below 1, or a weight not positive and finite.
     """
 
-    ledger: SlidingWindowLedger = attrs.field(on_setattr=attrs.setters.frozen)
+    book: Book = attrs.field(on_setattr=attrs.setters.frozen)
     max_waiting: int = attrs.field(
         default=DEFAULT_MAX_WAITING, validator=whole_number, on_setattr=attrs.setters.frozen
     )
-    _line: WaitingLine = attrs.field(factory=WaitingLine, init=False)
+    gate: Gate = attrs.field(default=OPEN, kw_only=True, on_setattr=attrs.setters.frozen)
+    weights: Mapping[str, float] = attrs.field(
+        factory=dict[str, float], validator=check_weights, kw_only=True, on_setattr=attrs.setters.frozen
+    )
+    max_overtakes: int = attrs.field(
+        default=DEFAULT_MAX_OVERTAKES, validator=_positive, kw_only=True, on_setattr=attrs.setters.frozen
+    )
+    rebook: Rebook = attrs.field(default=as_booked, kw_only=True, on_setattr=attrs.setters.frozen)
+    _room: WaitingRoom = attrs.field(init=False)
+    _weighing: Weighing = attrs.field(init=False)
+    _share: PoolShare = attrs.field(init=False)
+    _tally: AdmissionTally = attrs.field(factory=AdmissionTally, init=False)
     _last_ticket: int = attrs.field(default=0, init=False)
-    _fates: Counter[_Fate] = attrs.field(factory=Counter[_Fate], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._room = WaitingRoom(self.weights, self.max_overtakes)
+        self._weighing = Weighing(self.book, self._room, self.rebook)
+        self._share = PoolShare(self.book)
 
     def request(
-        self, usage: Usage, now: float, deadline: float = math.inf, *, since: float | None = None
+        self,
+        claim: Claim,
+        booking: Booking,
+        now: float,
+        deadline: float = math.inf,
+        *,
+        since: float | None = None,
+        place: Order | None = None,
     ) -> Granted | Queued:
-        """Ask for `usage`: it is granted now if it fits and nobody waits, else it waits in line.
+        """Ask for `booking`: it is granted now if it fits and nobody has an earlier turn, else it waits in line.
 
         Args:
-            usage: what to reserve.
+            claim: for whom, how urgently, under which scopes.
+            booking: what to reserve.
             now: the present.
             deadline: the instant at which the asker stops waiting; infinity to wait for any time, `now` not to
                 wait at all: what is free this instant is granted.
             since: an earlier instant at which it was asked for, in vain as yet; `waited` counts from there, and what
                 is free only now that the deadline has come is not for this asker.
+            place: of an earlier grant of the same call: it goes before everybody who came after that.
 
         Raises:
             NeverFits: more than a limit.
@@ -107,52 +161,70 @@ class AdmissionQueue:
                 which there is no room for it.
             QueueFull: `max_waiting` others wait; `retry_at` is the instant at which something moves next, or
                 None when that depends on calls under way.
-            TypeError: `deadline` or `now` is no number.
-            ValueError: `deadline` is not-a-number, or `now` goes back or is not finite.
+            TypeError: an instant is no number.
+            ValueError: `deadline` is not-a-number, `since` is ahead of `now`, or `now` goes back or is not finite.
         """
         check_number("deadline", deadline)
-        since = now if since is None else since
-        if not self._line and (deadline > now or deadline == now == since):
-            reserved = self.ledger.reserve(usage, now)
-            if not isinstance(reserved, Shortfall):
-                return self._grant(self._next_ticket(), reserved, usage, waited=now - since)
-        self._refuse_the_impossible(usage, now, deadline)
-        return self._join(usage, now, deadline, since)
+        if since is None:
+            since = now
+        else:
+            check_instant("since", since, earliest=-math.inf, latest=now)
+        waiting = self._newcomer(claim, booking, since, deadline, place)
+        reason: Scope | Shortfall = POOL
+        if deadline > now or deadline == now == since:
+            outcome = self._try_at_once(waiting, now)
+            if isinstance(outcome, Granted):
+                return outcome
+            reason = outcome
+        self._refuse_the_impossible(waiting, now)
+        return self._join(waiting, reason, now)
 
-    def rejoin(self, usage: Usage, now: float, deadline: float, since: float) -> Granted | Queued | TimedOut:
+    def rejoin(
+        self,
+        claim: Claim,
+        booking: Booking,
+        now: float,
+        deadline: float,
+        since: float,
+        *,
+        place: Order | None = None,
+    ) -> Granted | Queued | TimedOut:
         """Let somebody stand in line again who did so at a queue that is no more, over this very ledger.
 
         What was accepted once is not weighed again: only its deadline can have come meanwhile. Those who stood in
         line rejoin in their order, before anybody else asks.
 
         Args:
-            usage: what to reserve.
+            claim: for whom, how urgently, under which scopes.
+            booking: what to reserve.
             now: the present.
             deadline: the instant at which the asker stops waiting.
             since: the instant of its request; `waited` counts from there.
+            place: what it had asked with.
 
         Raises:
             NeverFits: more than a limit; it would hold up the line for ever.
             QueueFull: more rejoin than `max_waiting`.
         """
-        self.ledger.expire(now)
-        self._refuse_what_never_fits(usage)
+        self.book.expire(now)
+        waiting = self._newcomer(claim, booking, since, deadline, place)
+        self._refuse_what_never_fits(waiting)
         if deadline <= now:
-            return self._time_out_one(Waiting(self._next_ticket(), usage, since, deadline), now)
-        if not self._line:
-            reserved = self.ledger.reserve(usage, now)
-            if not isinstance(reserved, Shortfall):
-                return self._grant(self._next_ticket(), reserved, usage, waited=now - since)
-        return self._join(usage, now, deadline, since)
+            self._last_ticket = waiting.ticket
+            return self._time_out(waiting, now)
+        outcome = self._try_at_once(waiting, now)
+        return outcome if isinstance(outcome, Granted) else self._join(waiting, outcome, now)
 
-    def advance(self, now: float) -> tuple[TimedOut | Granted, ...]:
-        """Time out whose deadline has come, then grant from the head as far as it goes.
+    def advance(self, now: float) -> tuple[TimedOut | Granted | Outgrown, ...]:
+        """Time out whose deadline has come, then grant as far as it goes.
 
         Returns:
-            First the time-outs, by deadline, then the grants, by arrival; empty when nothing was due.
+            First the time-outs, by deadline, then the grants, and whom a limit has outgrown, by their turns; empty
+            when nothing was due.
         """
-        self.ledger.expire(now)
-        return (*self._time_out(now), *self._grant_from_the_head(now))
+        self.book.expire(now)
+        timed_out = [self._time_out(waiting, now) for waiting in self._room.leave_by(now)]
+        return (*timed_out, *self._grants(now))
 
     def withdraw(self, ticket: Ticket, now: float) -> Withdrawn | NotWaiting:
         """Take a ticket out of the line, for an asker that left. Those behind it may fit now: call `advance`.
@@ -163,127 +235,178 @@ class AdmissionQueue:
             UnknownTicket: this queue gave no such ticket.
         """
         self._check_ticket(ticket)
-        self.ledger.expire(now)
-        waiting = self._line.leave(ticket)
+        self.book.expire(now)
+        waiting = self._room.find(ticket)
         if waiting is None:
             return NotWaiting(ticket)
-        self._fates["withdrawn"] += 1
+        self._room.leave(waiting)
+        self._tally.count("withdrawn")
         return Withdrawn(ticket, waited=now - waiting.since)
 
     def next_deadline(self, now: float) -> float:
         """The one instant at which something can happen next without anybody doing anything.
 
-        It is the head's turn or the first deadline, whichever comes first; infinity when nobody waits, or
-        when all depends on calls under way. It is `now` or past when `advance` has something to do.
+        It is the turn of a leader in some scope, when the gate is open, or the first deadline, whichever comes first;
+        infinity when nobody waits, or when all depends on calls under way. It is `now` or past when `advance` has
+        something to do.
         """
-        self.ledger.expire(now)
-        head = self._line.head
-        if head is None:
+        self.book.expire(now)
+        if not len(self._room):
             return math.inf
-        turn = self.ledger.earliest(head.usage, now)
-        first_deadline = self._line.first_deadline
-        return first_deadline if isinstance(turn, Unknown) else min(turn, first_deadline)
+        turn = self._weighing.next_turn(now)
+        return min(max(turn, self._opens_at(now)), self._room.first_deadline)
 
     def inspect(self, ticket: Ticket, now: float) -> Place | NotWaiting:
-        """The place of a ticket and how long it may take; O(n).
+        """The place of a ticket and how long it may take.
 
         Raises:
             UnknownTicket: this queue gave no such ticket.
         """
         self._check_ticket(ticket)
-        self.ledger.expire(now)
-        waiting = self._line.find(ticket)
+        self.book.expire(now)
+        waiting = self._room.find(ticket)
         if waiting is None:
             return NotWaiting(ticket)
-        # Tickets count up and nobody passes, so those ahead are those with a smaller number.
-        up_to_here = [other.usage for other in self._line if other.ticket <= ticket]
         return Place(
             ticket,
-            position=len(up_to_here),
-            usage=waiting.usage,
+            position=self._room.position(waiting),
+            claim=waiting.claim,
             deadline=waiting.deadline,
             waited=now - waiting.since,
-            expected_wait=self._expected_wait(sum(up_to_here, start=NOTHING), now),
+            expected_wait=self._expected_wait(waiting, now),
         )
 
     def statistics(self, now: float) -> AdmissionStatistics:
         """The books at `now`, as a frozen snapshot."""
-        self.ledger.expire(now)
-        fates, head = self._fates, self._line.head
-        return AdmissionStatistics(
-            waiting=len(self._line),
-            oldest_wait=0.0 if head is None else now - head.since,
-            granted=fates["granted"],
-            timed_out=fates["timed_out"],
-            withdrawn=fates["withdrawn"],
-            refused_never_fits=fates["never_fits"],
-            refused_wait_too_long=fates["wait_too_long"],
-            refused_queue_full=fates["queue_full"],
-        )
+        self.book.expire(now)
+        return self._tally.statistics(len(self._room), self._room.oldest_wait(now))
 
-    def _refuse_the_impossible(self, usage: Usage, now: float, deadline: float) -> None:
-        possible_at = self.ledger.earliest_if_refunded(usage, now)
-        self._refuse_what_never_fits(usage)
-        if deadline <= possible_at:
-            self._fates["wait_too_long"] += 1
+    # ── who comes ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _newcomer(
+        self, claim: Claim, booking: Booking, since: float, deadline: float, place: Order | None
+    ) -> Waiting:
+        ticket = Ticket(self._last_ticket + 1)
+        order = Order(ticket) if place is None else place
+        return Waiting(ticket, claim, booking, since, deadline, order, place is not None)
+
+    def _try_at_once(self, waiting: Waiting, now: float) -> Granted | Shortfall | Scope:
+        """Grant it, or say what it is short of, or at which scope it stands behind others, or would stand."""
+        room, scopes = self._room, waiting.claim.all_scopes
+        is_contended = room.is_waited_at(scopes)
+        if is_contended:
+            obstacle = room.obstacle(waiting)
+            if obstacle is not None:
+                return obstacle
+        if self._opens_at(now) > now:
+            return POOL
+        reserved = self.book.reserve(waiting.booking, scopes, now)
+        if isinstance(reserved, Shortfall):
+            return reserved
+        self._last_ticket = waiting.ticket
+        if is_contended:
+            room.pass_by(waiting, self._share.of(waiting.booking))
+        return self._grant(waiting, waiting.booking, reserved, now)
+
+    def _refuse_the_impossible(self, waiting: Waiting, now: float) -> None:
+        possible_at = self.book.earliest_if_refunded(waiting.booking, waiting.claim.all_scopes, now)
+        possible_at = max(possible_at, self.gate.shut_until(now))
+        self._refuse_what_never_fits(waiting)
+        if waiting.deadline <= possible_at:
+            self._tally.count("wait_too_long")
             raise WaitTooLong(
-                f"deadline must be > {possible_at}, the earliest instant with room, got {deadline}",
-                retry_at=possible_at,
+                f"deadline must be > {possible_at}, the earliest instant with room, got {waiting.deadline}",
+                retry_at=self._retry_at(possible_at, now),
             )
 
-    def _refuse_what_never_fits(self, usage: Usage) -> None:
-        limits = self.ledger.limits
-        dimension = limits.exceeded_by(usage)
-        if dimension is not None:
-            self._fates["never_fits"] += 1
-            asked, limit = getattr(usage, dimension), getattr(limits, dimension)
-            raise NeverFits(f"{dimension} must be <= {limit} per {limits.window:g} s, got {asked}")
+    def _refuse_what_never_fits(self, waiting: Waiting) -> None:
+        exceeded = self.book.exceeded_by(waiting.booking, waiting.claim.all_scopes)
+        if exceeded is not None:
+            self._tally.count("never_fits")
+            raise _never_fits(*exceeded, waiting.booking)
 
-    def _join(self, usage: Usage, now: float, deadline: float, since: float) -> Queued:
-        if len(self._line) >= self.max_waiting:
-            self._refuse_for_want_of_room(usage, now)
-        waiting = Waiting(self._next_ticket(), usage, since, deadline)
-        return Queued(waiting.ticket, position=self._line.join(waiting))
+    def _join(self, waiting: Waiting, reason: Scope | Shortfall, now: float) -> Queued:
+        if len(self._room) >= self.max_waiting and not waiting.is_returning:
+            self._refuse_for_want_of_room(waiting, now)
+        self._last_ticket = waiting.ticket
+        if isinstance(reason, Shortfall):
+            position = self._room.join(waiting, reason.scope, reason.available_at)
+        else:
+            position = self._room.join(waiting, reason, None)
+        return Queued(waiting.ticket, position)
 
-    def _refuse_for_want_of_room(self, usage: Usage, now: float) -> NoReturn:
-        moves_at = self.next_deadline(now) if self._line else self.ledger.earliest(usage, now)
-        self._fates["queue_full"] += 1
+    def _refuse_for_want_of_room(self, waiting: Waiting, now: float) -> NoReturn:
+        if len(self._room):
+            moves_at = self.next_deadline(now)
+        else:
+            shortfall = self.book.shortfall(waiting.booking, waiting.claim.all_scopes, now)
+            moves_at = max(_instant(shortfall, now), self._opens_at(now))
+        self._tally.count("queue_full")
         raise QueueFull(
             f"waiting requests must be <= {self.max_waiting}, and so many wait already",
-            retry_at=None if isinstance(moves_at, Unknown) or moves_at == math.inf else moves_at,
+            retry_at=None if moves_at == math.inf else moves_at,
         )
 
-    def _time_out(self, now: float) -> list[TimedOut]:
-        return [self._time_out_one(waiting, now) for waiting in self._line.leave_by(now)]
+    # ── who goes ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _time_out_one(self, waiting: Waiting, now: float) -> TimedOut:
-        self._fates["timed_out"] += 1
-        retry_at = self.ledger.earliest_if_refunded(waiting.usage, now)
-        return TimedOut(waiting.ticket, waited=now - waiting.since, retry_at=retry_at)
+    def _grants(self, now: float) -> Iterator[Granted | Outgrown]:
+        weighing = self._weighing
+        weighing.look_round(now)
+        while self._opens_at(now) <= now and (due := weighing.next_due(now, self.book.reserve)) is not None:
+            waiting, booking, answer = due
+            if isinstance(answer, Shortfall):
+                self._room.leave(waiting)
+                self._tally.count("never_fits")
+                error = _never_fits(answer.scope, answer.limit, booking)
+                yield Outgrown(waiting.ticket, now - waiting.since, error)
+            else:
+                self._room.grant(waiting, self._share.of(booking))
+                yield self._grant(waiting, booking, answer, now)
 
-    def _grant_from_the_head(self, now: float) -> Iterator[Granted]:
-        while (head := self._line.head) is not None:
-            reserved = self.ledger.reserve(head.usage, now)
-            if isinstance(reserved, Shortfall):
-                return
-            self._line.leave(head.ticket)
-            yield self._grant(head.ticket, reserved, head.usage, waited=now - head.since)
+    def _grant(self, waiting: Waiting, booking: Booking, reservation: ReservationId, now: float) -> Granted:
+        self.gate.pass_one(now)
+        self._tally.grant(waiting.claim.tenant)
+        return Granted(
+            waiting.ticket, reservation, waiting.claim, booking, now - waiting.since, waiting.order
+        )
 
-    def _grant(self, ticket: Ticket, reservation: ReservationId, usage: Usage, waited: float) -> Granted:
-        self._fates["granted"] += 1
-        return Granted(ticket, reservation, usage, waited)
+    def _time_out(self, waiting: Waiting, now: float) -> TimedOut:
+        self._tally.count("timed_out")
+        possible_at = self.book.earliest_if_refunded(waiting.booking, waiting.claim.all_scopes, now)
+        return TimedOut(waiting.ticket, now - waiting.since, self._retry_at(possible_at, now))
 
-    def _expected_wait(self, together: Usage, now: float) -> float | Unknown:
-        turn = self.ledger.earliest(together, now)
-        # More than a window holds: some of those ahead must be settled and leave the window first.
-        if isinstance(turn, Unknown) or turn == math.inf:
-            return Unknown.UNTIL_SETTLEMENT
-        return turn - now
+    def _retry_at(self, possible_at: float, now: float) -> float:
+        opens_at = self._opens_at(now)
+        return possible_at if opens_at == math.inf else max(possible_at, opens_at)
 
-    def _next_ticket(self) -> Ticket:
-        self._last_ticket += 1
-        return Ticket(self._last_ticket)
+    def _opens_at(self, now: float) -> float:
+        opens_at = self.gate.opens_at(now)
+        return math.inf if isinstance(opens_at, Unknown) else opens_at
+
+    def _expected_wait(self, waiting: Waiting, now: float) -> float | Unknown:
+        booking = waiting.booking
+        turn = max(now, self._opens_at(now))
+        for scope in waiting.claim.all_scopes:
+            before = self._room.held_before(waiting, scope)
+            together = Booking(held=before + booking.held, needed=before + booking.needed)
+            turn = max(turn, _instant(self.book.shortfall(together, (scope,), now), now))
+        # Infinity is more than a window holds, too: some of those ahead must be settled and leave the window first.
+        return Unknown.UNTIL_SETTLEMENT if turn == math.inf else turn - now
 
     def _check_ticket(self, ticket: Ticket) -> None:
         if not 1 <= ticket <= self._last_ticket:
             raise UnknownTicket(ticket, self._last_ticket)
+
+
+def _instant(shortfall: Shortfall | None, now: float) -> float:
+    """From when on there is room, infinity where no clock can tell."""
+    if shortfall is None:
+        return now
+    at = shortfall.available_at
+    return math.inf if isinstance(at, Unknown) else at
+
+
+def _never_fits(scope: Scope, limit: Limit, booking: Booking) -> NeverFits:
+    asked = amount_of(booking.needed, limit.quantity)
+    where = "" if scope == POOL else f" in {scope}"
+    return NeverFits(f"{limit.quantity} must be <= {limit.amount} per {limit.window:g} s{where}, got {asked}")

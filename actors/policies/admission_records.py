@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NewType
 
 import attrs
 
-from actors.policies.ledger import ReservationId
+from actors.errors import NeverFits
+from actors.policies.booking import Booking
+from actors.policies.claim import Claim
+from actors.policies.ledger_records import ReservationId
 from actors.policies.meter import Unknown
-from actors.policies.usage import Usage
 
 Ticket = NewType("Ticket", int)
 """The number of a request that was not refused: 1 for the first of a queue, counting up by arrival."""
+
+Order = NewType("Order", int)
+"""When a call asked first, in relation to others: the ticket of its first attempt. Its retries ask with it."""
 
 
 @attrs.frozen
@@ -20,7 +26,7 @@ class Queued:
 
     Attributes:
         ticket: the name it will be granted, timed out or withdrawn by.
-        position: 1 for the head of the line.
+        position: its place in line, see `Place`.
     """
 
     ticket: Ticket
@@ -34,14 +40,18 @@ class Granted:
     Attributes:
         ticket: which request.
         reservation: the id to settle it by in the ledger.
-        usage: what is reserved.
+        claim: what was asked for.
+        booking: what is reserved.
         waited: seconds from the request to the grant.
+        place: with it a retry of the same call asks again, ahead of all who came after it.
     """
 
     ticket: Ticket
     reservation: ReservationId
-    usage: Usage
+    claim: Claim
+    booking: Booking
     waited: float
+    place: Order
 
 
 @attrs.frozen
@@ -51,13 +61,28 @@ class TimedOut:
     Attributes:
         ticket: which request.
         waited: seconds from the request until its end was noticed.
-        retry_at: the instant before which there is certainly no room for it; the time it was noticed, or
-            later.
+        retry_at: the instant before which there is certainly no room for it, or the gate is shut as far as is known;
+            the time it was noticed, or later.
     """
 
     ticket: Ticket
     waited: float
     retry_at: float
+
+
+@attrs.frozen
+class Outgrown:
+    """A limit has shrunk below what a waiting request asks for: it can never be granted, and holds nothing.
+
+    Attributes:
+        ticket: which request.
+        waited: seconds from the request until that was noticed.
+        error: says which limit of which scope, for the asker.
+    """
+
+    ticket: Ticket
+    waited: float
+    error: NeverFits
 
 
 @attrs.frozen
@@ -70,7 +95,7 @@ class Withdrawn:
 
 @attrs.frozen
 class NotWaiting:
-    """The ticket had come to its end before: granted, timed out or withdrawn. Nothing was changed."""
+    """The ticket came to its end before; nothing was changed."""
 
     ticket: Ticket
 
@@ -81,8 +106,9 @@ class Place:
 
     Attributes:
         ticket: which request.
-        position: 1 for the head.
-        usage: what it asks for.
+        position: 1 for the head. Counted by priority, and within it by arrival, those who come back first; fairness among
+            tenants and limits of scopes that others do not fall under may let it go earlier or later.
+        claim: what it asks for.
         deadline: when it stops waiting; infinity for never.
         waited: seconds since the request.
         expected_wait: seconds from now until its turn, if nobody in line leaves and no call is settled
@@ -92,7 +118,7 @@ class Place:
 
     ticket: Ticket
     position: int
-    usage: Usage
+    claim: Claim
     deadline: float
     waited: float
     expected_wait: float | Unknown
@@ -116,13 +142,14 @@ class AdmissionStatistics:
 
     Attributes:
         waiting: tickets in line.
-        oldest_wait: seconds the head has waited; 0 when nobody waits.
+        oldest_wait: seconds the one who has waited longest has waited; 0 when nobody waits.
         granted: tickets that were granted, at once or later.
         timed_out: tickets whose deadline came first.
         withdrawn: tickets whose asker left.
-        refused_never_fits: requests above a limit.
+        refused_never_fits: requests above a limit, as they came or since a limit has shrunk.
         refused_wait_too_long: requests with a deadline that was certainly too early.
         refused_queue_full: requests that found the line full.
+        granted_by_tenant: the part of `granted` that went to each tenant, for those who were granted something last.
     """
 
     waiting: int
@@ -133,3 +160,4 @@ class AdmissionStatistics:
     refused_never_fits: int
     refused_wait_too_long: int
     refused_queue_full: int
+    granted_by_tenant: Mapping[str, int] = attrs.field(factory=dict[str, int])

@@ -36,11 +36,19 @@ class ExpiringSum:
     _amounts: list[int] = attrs.field(factory=list[int], init=False)
     _running: list[int] = attrs.field(factory=list[int], init=False)
     _first: int = attrs.field(default=0, init=False)
+    # What had left before it was added, later than some that had: beside the row, so that nothing has to move.
+    _late: list[tuple[float, int]] = attrs.field(factory=list[tuple[float, int]], init=False)
     _cut_until: float = attrs.field(default=-math.inf, init=False)
 
     def add(self, amount: int, leaves_at: float) -> None:
-        """Add a part that leaves at an instant; nothing is added for 0."""
+        """Add a part that leaves at an instant; nothing is added for 0.
+
+        One that leaves no later than others have left is remembered as left, and no part of the total.
+        """
         if amount == 0:
+            return
+        if self._first and leaves_at <= self._leaves_at[self._first - 1]:
+            self._remember(amount, leaves_at)
             return
         place = bisect_left(self._leaves_at, leaves_at, self._first)
         if place < len(self._leaves_at) and self._leaves_at[place] == leaves_at:
@@ -99,7 +107,9 @@ class ExpiringSum:
         """How much has left after an instant; None when that was too long ago to be remembered."""
         if instant < self._cut_until:
             return None
-        return sum(self._amounts[bisect_right(self._leaves_at, instant, 0, self._first) : self._first])
+        first = bisect_right(self._leaves_at, instant, 0, self._first)
+        late = sum(amount for left_at, amount in self._late if left_at > instant)
+        return sum(self._amounts[first : self._first]) + late
 
     def faults(self, now: float, latest: float) -> Iterator[str]:
         """Say what is wrong with the sum at `now`, if no part may leave after `latest`; O(n)."""
@@ -120,6 +130,15 @@ class ExpiringSum:
         if self._running != list(accumulate(self._amounts))[: len(self._running)]:
             yield "running totals must be those of the parts"
 
+    def _remember(self, amount: int, left_at: float) -> None:
+        if left_at <= self._cut_until:
+            return
+        self._late.append((left_at, amount))
+        if len(self._late) >= 2 * _CUT_FROM:
+            self._late.sort()
+            self._cut_until = self._late[_CUT_FROM - 1][0]
+            self._late = [part for part in self._late if part[0] > self._cut_until]
+
     def _run_totals(self) -> None:
         known = len(self._running)
         if known == len(self._amounts):
@@ -128,7 +147,8 @@ class ExpiringSum:
         self._running.extend(accumulate(self._amounts[max(known, 1) :], initial=before))
 
     def _cut(self) -> None:
-        self._cut_until = self._leaves_at[self._first - 1]
+        self._cut_until = max(self._cut_until, self._leaves_at[self._first - 1])
+        self._late = [part for part in self._late if part[0] > self._cut_until]
         del self._leaves_at[: self._first]
         del self._amounts[: self._first]
         self._running.clear()

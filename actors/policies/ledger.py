@@ -1,13 +1,14 @@
-"""What was promised and what was spent, so that a provider never sees more than its limits in any window.
+"""What was promised and what was spent, so that a provider never sees more than its limits.
 
 A call's way through the ledger:
 
     reserve ──> held ──> report, cancel(charged=True) ──> spent ──> leaves the window
-                    └──> cancel(charged=False) ──> gone, as if it had never been
+                    ├──> cancel(charged=False) ──> gone, as if it had never been
+                    └──> confirm: request and input are spent, output is held ──> report, cancel
 
 **The rule.** A provider counts a request and its input at some instant after it was sent, and output while
 it is produced. We see neither, only the bounds. So a reservation is held from its grant, which comes before
-anything is sent, and what it turned into stays one `window` beyond the latest instant at which the provider
+anything is sent, and what it turned into counts until one `window` after the latest instant at which the provider
 can have counted it:
 
     what                  latest instant it can be counted
@@ -16,13 +17,23 @@ can have counted it:
     anything, charged     the cancellation + slack: no answer came to bound it
 
 Take any `window` seconds as the provider sees them, and in them the call that was granted last. At its grant
-every other call in that stretch was in the ledger, held or spent, so their sum is within the limits.
+every other call in that stretch was in the ledger, held or spent, so their sum is within the limits. A provider that
+refills drop by drop instead is mirrored by the other algorithm: see `meter`.
+
+**Output** is not known before it is there. What of it a booking holds, and what it only wants to be free, is for a
+policy to say (see `output_policy`). Output that `ripens` is held as soon as the answer may have been produced. Before
+that the provider has counted none of it, and holding it would waste what it still grants.
+
+**Scopes.** A call books in the account of every scope it falls under, or in none.
 
 **The edge.** An entry stamped at t is out of the window at t + window, precisely then and not a float
 earlier: such sums are rounded up (see `instants`). A window is open at its old end, closed at its new one.
 
 **Truth wins.** A report may charge more than was reserved, above the limit too. Nothing is granted in a
 dimension that stands above its limit, not even an amount of 0, until enough has left.
+
+**Orphans.** A reservation that was handed on (`detach`) and is not heard of in time is settled as charged. Its report,
+if it comes after all, charges what is missing and credits nothing.
 
 What cannot happen: a reservation settled twice, a refund for usage nobody knows, a partial grant, an instant
 that goes back. An illegal verb raises and changes nothing.
@@ -35,137 +46,208 @@ all, or leaves a ledger that is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
-from typing import NewType
+from collections.abc import Callable, Hashable, Mapping
 
 import attrs
 
+from actors.policies.account import Counted, length_of_wait
+from actors.policies.accounts import Accounts
+from actors.policies.booking import Booking
 from actors.policies.instants import add_up, check_instant
+from actors.policies.ledger_audit import ledger_faults
 from actors.policies.ledger_records import (
     AlreadySettled,
+    Confirmed,
     CorruptLedger,
     LedgerStatistics,
+    ReservationId,
+    ScopeStatistics,
     Settled,
     Shortfall,
     UnknownReservation,
-    Utilization,
+    excess,
 )
-from actors.policies.limits import Limits
-from actors.policies.meter import Meter, Unknown
+from actors.policies.limits import Limit, Limits, Quantity
+from actors.policies.meter import Algorithm, Unknown
+from actors.policies.orphans import DEFAULT_PATIENCE, Orphans
+from actors.policies.reserved import Reserved
+from actors.policies.ripening import Ripening
+from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
-
-ReservationId = NewType("ReservationId", int)
-"""The number of a reservation: 1 for the first of a ledger, and so on."""
 
 # Seconds from the moment a request goes out on an open connection until the provider has counted it, at most:
 # one way across an ocean (about 0.15 s), one lost packet sent again (0.2 s, the least Linux waits), and room.
 DEFAULT_SLACK = 0.5
 
+_POOL_ALONE = (POOL,)
 
-@attrs.frozen
-class _Reservation:
-    usage: Usage
-    granted_at: float
+_PRODUCED: tuple[Quantity, ...] = ("output_tokens", "total_tokens")
 
 
 @attrs.define(eq=False)
-class SlidingWindowLedger:
-    """A sliding-window account of requests, input and output tokens: promises, truth, and when room returns.
+class Ledger:
+    """An account of requests, input and output tokens: promises, truth, and when room returns.
 
     It is like the book of a hotel: a room is taken from the booking, not from the arrival, and is free one
     cleaning after the guest has left, not when he was expected to leave. It is not a queue and nobody waits
     in it: it says no, and from when on to ask again.
 
     `now` is the present in seconds on the Trio clock and never goes back from call to call. A decision costs
-    the same at any length of history: amortised O(1), and O(log n) of what is in the window where it names an
-    instant.
+    the same at any length of history and any number of scopes: amortised O(1), and O(log n) of what is in the
+    window where it names an instant.
 
     Args:
-        limits: the most that may be used within a window.
+        limits: of the pool, which every call falls under.
         slack: how long after it was sent a request may still be counted, in seconds.
+        kinds: the limits of further scopes, by kind: each key, each workspace has an account of its own under them.
+        algorithm: how the provider is taken to enforce its limits.
+        patience: seconds after which a reservation that was handed on and not heard of is settled as charged.
 
     Raises:
-        TypeError: `slack` is no number.
-        ValueError: `slack` is negative or not finite.
+        TypeError: `slack` or `patience` is no number.
+        ValueError: `slack` or `patience` is negative or not finite.
 
     Example:
-        >>> ledger = SlidingWindowLedger(Limits(requests=1, window=60.0))
-        >>> first = ledger.reserve(Usage(output_tokens=400), now=0.0)
-        >>> ledger.reserve(Usage(), now=1.0).available_at
+        >>> ledger = Ledger(Limits(requests=1, window=60.0))
+        >>> first = ledger.reserve(Booking.plain(Usage(output_tokens=400)), (POOL,), now=0.0)
+        >>> ledger.reserve(Booking.plain(Usage()), (POOL,), now=1.0).available_at
         <Unknown.UNTIL_SETTLEMENT: 'until settlement'>
         >>> ledger.report(first, now=9.0, input_tokens=None, output_tokens=377, started_at=0.0).refunded
         Usage(requests=0, input_tokens=0, output_tokens=23)
-        >>> ledger.earliest(Usage(), now=9.0)
+        >>> ledger.earliest(Booking.plain(Usage()), (POOL,), now=9.0)
         60.5
     """
 
-    limits: Limits = attrs.field(on_setattr=attrs.setters.frozen)
+    _limits: Limits
     slack: float = attrs.field(default=DEFAULT_SLACK, on_setattr=attrs.setters.frozen)
-    _requests: Meter = attrs.field(init=False)
-    _input: Meter = attrs.field(init=False)
-    _output: Meter = attrs.field(init=False)
-    _held: dict[ReservationId, _Reservation] = attrs.field(init=False)
+    _kinds: Mapping[str, Limits] = attrs.field(factory=dict[str, Limits])
+    _algorithm: Algorithm = "sliding_window"
+    patience: float = attrs.field(default=DEFAULT_PATIENCE, on_setattr=attrs.setters.frozen)
+    _accounts: Accounts = attrs.field(init=False)
+    _held: dict[ReservationId, Reserved] = attrs.field(factory=dict[ReservationId, Reserved], init=False)
+    _ripening: Ripening = attrs.field(init=False)
+    _orphans: Orphans = attrs.field(init=False)
+    # The most output that calls under way may bring, whatever is held of it.
+    _unsure: int = attrs.field(default=0, init=False)
+    _in_doubt: int = attrs.field(default=0, init=False)
+    _freed: dict[Scope, None] = attrs.field(factory=dict[Scope, None], init=False)
     _last_id: int = attrs.field(default=0, init=False)
     _now: float = attrs.field(default=-math.inf, init=False)
     _charged: set[Hashable] = attrs.field(factory=set[Hashable], init=False)
-    _is_settling: bool = attrs.field(default=False, init=False)
+    _is_changing: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         check_instant("slack", self.slack, earliest=0)
-        self._requests = Meter("requests", self.limits.requests)
-        self._input = Meter("input_tokens", self.limits.input_tokens)
-        self._output = Meter("output_tokens", self.limits.output_tokens)
-        self._held = {}
+        self._accounts = Accounts(self._limits, self._kinds, self._algorithm)
+        self._ripening = Ripening(self.slack)
+        self._orphans = Orphans(check_instant("patience", self.patience, earliest=0))
 
-    def reserve(self, usage: Usage, now: float) -> ReservationId | Shortfall:
-        """Hold `usage` in all dimensions, or in none and say what is short.
+    def reserve(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> ReservationId | Shortfall:
+        """Book in all scopes and dimensions, or in none and say what is short.
 
         Args:
-            usage: the request, its input tokens and an upper estimate of its output tokens.
+            booking: what is held and what has to be free.
+            scopes: what the call falls under, the pool among them.
             now: the present.
 
         Returns:
-            The id to settle it by, or the dimension that is short the longest.
+            The id to settle it by, or the limit that is short the longest.
+
+        Raises:
+            UnknownScope: no limits are set for a scope of that kind.
         """
-        shortfall = self.shortfall(usage, now)
+        shortfall = self.shortfall(booking, scopes, now)
         if shortfall is not None:
             return shortfall
-        for meter, amount in self._metered(usage):
-            meter.hold(amount)
+        self._is_changing = True
+        for account in self._accounts.of(scopes):
+            account.hold(booking.held)
+            account.in_flight += 1
         self._last_id += 1
         reservation_id = ReservationId(self._last_id)
-        self._held[reservation_id] = _Reservation(usage, now)
+        self._held[reservation_id] = Reserved(booking, scopes, now, booking.held)
+        self._unsure += booking.at_most
+        if booking.ripens > booking.held.output_tokens:
+            self._ripening.put(reservation_id, now)
+        self._is_changing = False
+        self._accounts.sweep(now)
         return reservation_id
 
-    def shortfall(self, usage: Usage, now: float) -> Shortfall | None:
-        """Why `usage` does not fit now, or None when it does; holds nothing."""
-        metered = self._metered(usage)
+    def shortfall(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> Shortfall | None:
+        """Why `booking` does not fit now, or None when it does; holds nothing."""
+        needed, accounts = booking.needed, self._accounts.of(scopes)
         self.expire(now)
-        shortfalls = [
-            Shortfall(meter.dimension, amount, meter.limit, meter.earliest(amount, now))
-            for meter, amount in metered
-            if meter.limit is not None and meter.lacks(amount) > 0
-        ]
-        return max(shortfalls, key=_length_of_wait, default=None)
+        worst: Shortfall | None = None
+        for account in accounts:
+            account.expire(now)
+            short = account.shortfall(needed, now)
+            if short is not None:
+                worst = short if worst is None else max(worst, short, key=length_of_wait)
+        return worst
 
-    def earliest(self, usage: Usage, now: float) -> float | Unknown:
-        """The earliest instant at which `usage` fits, provided that nothing but time passes.
+    def earliest(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> float | Unknown:
+        """The earliest instant at which `booking` fits, provided that nothing but time passes.
 
         Returns:
             `now` when it fits now, infinity when it never can, `Unknown.UNTIL_SETTLEMENT` when it takes the
             settling of a call that is under way.
         """
-        shortfall = self.shortfall(usage, now)
+        shortfall = self.shortfall(booking, scopes, now)
         return now if shortfall is None else shortfall.available_at
 
-    def earliest_if_refunded(self, usage: Usage, now: float) -> float:
-        """The instant before which `usage` cannot fit, even if every call under way were refunded at once.
+    def earliest_if_refunded(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> float:
+        """The instant before which `booking` cannot fit, even if every call under way were refunded at once.
 
         What is spent leaves with time alone. So this is certain where `earliest` supposes, and never later.
         """
-        metered = self._metered(usage)
+        needed, accounts = booking.needed, self._accounts.of(scopes)
         self.expire(now)
-        return max(meter.earliest_if_refunded(amount, now) for meter, amount in metered)
+        latest = now
+        for account in accounts:
+            account.expire(now)
+            latest = max(latest, account.earliest_if_refunded(needed, now))
+        return latest
+
+    def exceeded_by(self, booking: Booking, scopes: tuple[Scope, ...]) -> tuple[Scope, Limit] | None:
+        """The first limit that `booking` alone is above, so that no waiting can help."""
+        for scope in scopes:
+            limit = self.limits_of(scope).exceeded_by(booking.needed)
+            if limit is not None:
+                return scope, limit
+        return None
+
+    def confirm(
+        self, reservation_id: ReservationId, now: float, *, started_at: float
+    ) -> Confirmed | AlreadySettled:
+        """Note that a call has begun: from then on it is known when its request and input leave.
+
+        Confirming again changes nothing.
+
+        Args:
+            reservation_id: the reservation.
+            now: the present.
+            started_at: when the request went out on an open connection.
+
+        Raises:
+            UnknownReservation: this ledger gave no such reservation.
+            ValueError: `started_at` is before the grant or after `now`, or `now` goes back.
+        """
+        self._check_now(now)
+        reserved = self._look_up(reservation_id)
+        if reserved is not None and reserved.started_at is None:
+            check_instant("started_at", started_at, earliest=reserved.granted_at, latest=now)
+        reserved = self._held_at(reservation_id, now)
+        if reserved is None:
+            return AlreadySettled()
+        if reserved.started_at is None:
+            self._is_changing = True
+            for account in self._accounts.of(reserved.scopes):
+                account.begin(reserved.held, Counted(started_at, self.slack), now)
+            reserved.begin(started_at)
+            # What was held for an unknown time leaves at a known instant now, for which somebody may set a timer.
+            self._freed.update(dict.fromkeys(reserved.scopes))
+            self._is_changing = False
+        return Confirmed(add_up(reserved.counted_from, self.slack, self.limits.window))
 
     def report(
         self,
@@ -192,22 +274,20 @@ class SlidingWindowLedger:
                 back.
         """
         self._check_now(now)
-        reservation = self._look_up(reservation_id)
-        if reservation is None:
-            return AlreadySettled()
-        window = self.limits.window
-        produced_leaves_at = sent_leaves_at = add_up(now, window)
+        reserved = self._look_up(reservation_id)
+        told = _told(input_tokens, output_tokens)
+        if reserved is not None and started_at is not None:
+            check_instant("started_at", started_at, earliest=reserved.granted_at, latest=now)
+        reserved = self._held_at(reservation_id, now)
+        if reserved is None:
+            return self._settle_late(reservation_id, told, now)
+        sent = Counted(now)
         if started_at is not None:
-            check_instant("started_at", started_at, earliest=reservation.granted_at, latest=now)
-            # One sum of three: rounding twice could be a float later than the rule says.
-            sent_leaves_at = min(sent_leaves_at, add_up(started_at, self.slack, window))
-        held = reservation.usage
-        actual = Usage(
-            held.requests,
-            held.input_tokens if input_tokens is None else input_tokens,
-            held.output_tokens if output_tokens is None else output_tokens,
-        )
-        return self._settle(reservation_id, actual, now, sent_leaves_at, produced_leaves_at)
+            if add_up(started_at, self.slack) <= now:
+                sent = Counted(started_at, self.slack)
+            self._ripening.learn(now - started_at)
+        actual = told(reserved.supposed)
+        return self._settle(reservation_id, actual, now, sent, Counted(now))
 
     def cancel(self, reservation_id: ReservationId, now: float, *, charged: bool) -> Settled | AlreadySettled:
         """Settle a call that was not answered.
@@ -216,19 +296,43 @@ class SlidingWindowLedger:
             reservation_id: the reservation.
             now: the present.
             charged: False where the provider is known to have counted nothing (a 429 or 529, no connection,
-                never sent): all of it is refunded at once. True otherwise: what was held counts as sent now.
+                never sent): all of it is refunded at once. True otherwise: what was held counts as sent now, and
+                output as it was expected.
+
+        Raises:
+            UnknownReservation: this ledger gave no such reservation.
+            ValueError: `now` goes back.
+        """
+        reserved = self._held_at(reservation_id, now)
+        if reserved is None:
+            return AlreadySettled()
+        actual = reserved.supposed if charged else NOTHING
+        counted = Counted(now, self.slack)
+        return self._settle(reservation_id, actual, now, counted, counted)
+
+    def release(self, reservation_id: ReservationId, now: float) -> Settled | AlreadySettled:
+        """Settle a call of which no end is known: before its start all is refunded, after it what may be spent stays.
 
         Raises:
             UnknownReservation: this ledger gave no such reservation.
             ValueError: `now` goes back.
         """
         self._check_now(now)
-        reservation = self._look_up(reservation_id)
-        if reservation is None:
-            return AlreadySettled()
-        actual = reservation.usage if charged else NOTHING
-        leaves_at = add_up(now, self.slack, self.limits.window)
-        return self._settle(reservation_id, actual, now, leaves_at, leaves_at)
+        reserved = self._look_up(reservation_id)
+        has_begun = reserved is not None and reserved.started_at is not None
+        return self.cancel(reservation_id, now, charged=has_begun)
+
+    def detach(self, reservation_id: ReservationId, now: float) -> None:
+        """Note that the reservation was handed to somebody whose end nobody here sees: it expires after `patience`.
+
+        Raises:
+            UnknownReservation: this ledger gave no such reservation.
+            ValueError: `now` goes back.
+        """
+        if self._held_at(reservation_id, now) is not None:
+            self._is_changing = True
+            self._orphans.watch(reservation_id, now)
+            self._is_changing = False
 
     def charge(
         self,
@@ -237,6 +341,7 @@ class SlidingWindowLedger:
         *,
         started_at: float | None = None,
         reference: Hashable | None = None,
+        scopes: tuple[Scope, ...] = _POOL_ALONE,
     ) -> Settled | AlreadySettled:
         """Count as spent what this ledger never reserved, above the limits too: a call it learns of afterwards.
 
@@ -246,43 +351,121 @@ class SlidingWindowLedger:
             started_at: when the request went out on an open connection, of any age. Without it the request may
                 have gone out only now.
             reference: what the call is known by: it is charged once. Without it there is no such check.
+            scopes: what the call fell under.
 
         Raises:
             ValueError: `started_at` is after `now` or not finite, or `now` goes back.
+            UnknownScope: no limits are set for a scope of that kind.
         """
         self._check_now(now)
         if reference is not None and reference in self._charged:
             return AlreadySettled()
-        sent_leaves_at = leaves_at = add_up(now, self.slack, self.limits.window)
+        sent = produced = Counted(now, self.slack)
         if started_at is not None:
             check_instant("started_at", started_at, earliest=-math.inf, latest=now)
-            sent_leaves_at = add_up(started_at, self.slack, self.limits.window)
+            sent = Counted(started_at, self.slack)
+        accounts = self._accounts.of(scopes)
         self.expire(now)
-        self._is_settling = True
-        self._requests.settle(0, usage.requests, sent_leaves_at, now)
-        self._input.settle(0, usage.input_tokens, sent_leaves_at, now)
-        self._output.settle(0, usage.output_tokens, leaves_at, now)
+        self._is_changing = True
+        for account in accounts:
+            account.expire(now)
+            account.settle(NOTHING, usage, sent, produced, now)
         if reference is not None:
             self._charged.add(reference)
-        self._is_settling = False
+        self._is_changing = False
         return Settled(spent=usage, refunded=NOTHING, charged=usage)
 
+    def charge_others(
+        self, quantity: Quantity, window: float, amount: int, now: float, *, leaves_at: float
+    ) -> None:
+        """Count what others have used of a limit of the pool: it leaves at an instant, at most one window ahead."""
+        self.expire(now)
+        pool = self._accounts.pool
+        pool.expire(now)
+        self._is_changing = True
+        pool.charge_others(quantity, window, amount, leaves_at, now)
+        self._is_changing = False
+
+    def change_limits(self, limits: Limits, now: float) -> None:
+        """Go on under other limits for the pool; what was held and spent stays."""
+        self.expire(now)
+        held = sum((reserved.held for reserved in self._held.values()), start=NOTHING)
+        self._is_changing = True
+        begun = [
+            (reserved.begun, Counted(reserved.started_at, self.slack))
+            for reserved in self._held.values()
+            if reserved.started_at is not None
+        ]
+        self._accounts.change_limits(limits, held, begun, now)
+        self._freed[POOL] = None
+        self._is_changing = False
+
+    def change_algorithm(self, algorithm: Algorithm, now: float) -> None:
+        """Mirror the provider in the other way from now on; the books of both are kept all the time."""
+        self.expire(now)
+        self._freed[POOL] = None
+        self._accounts.change_algorithm(algorithm)
+
     def expire(self, now: float) -> None:
-        """Let go what has left the window. Every verb does so first; alone it moves the time on.
+        """Move the time on: what may have been produced ripens, and orphans are settled. Every verb does so first.
 
         Raises:
             TypeError: `now` is no number.
             ValueError: `now` is not finite, or before an instant this ledger has seen.
         """
+        # What was heard at this very instant may have made something ripe.
+        if now == self._now and now < self._orphans.next_end and self._ripening.first_ripe(now) is None:
+            return
         self._check_now(now)
         self._now = now
-        for meter in (self._requests, self._input, self._output):
-            meter.spent.expire(now)
+        if self._orphans.next_end <= now:
+            self._settle_orphans(now)
+        while (reservation_id := self._ripening.first_ripe(now)) is not None:
+            self._ripen(reservation_id, now)
+            self._ripening.drop_first()
+
+    @property
+    def next_expiry(self) -> float:
+        """The instant at which the next orphan is given up; infinity when there is none."""
+        return self._orphans.next_end
 
     @property
     def in_flight(self) -> tuple[ReservationId, ...]:
         """The reservations that are not settled, oldest first."""
         return tuple(self._held)
+
+    @property
+    def in_doubt(self) -> int:
+        """How many calls under way may have produced output that is not booked at completion yet."""
+        return self._in_doubt
+
+    def supposed(self, reservation_id: ReservationId) -> Usage:
+        """What a reservation that is not settled is taken to have used as long as nobody tells."""
+        return self._held[reservation_id].supposed
+
+    def take_freed(self) -> tuple[Scope, ...]:
+        """The scopes in which something came back, other than by time alone, since this was asked last."""
+        freed = tuple(self._freed)
+        self._freed.clear()
+        return freed
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the pool as they stand."""
+        return self._accounts.limits
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """How the provider is taken to enforce them."""
+        return self._accounts.pool.algorithm
+
+    def limits_of(self, scope: Scope) -> Limits:
+        """The limits of a scope.
+
+        Raises:
+            UnknownScope: no limits are set for its kind.
+        """
+        return self._accounts.limits_of(scope)
 
     def verify(self) -> None:
         """Check the books against themselves, for a ledger whose owner has crashed; changes nothing. O(n).
@@ -291,77 +474,158 @@ class SlidingWindowLedger:
             CorruptLedger: a sum is not that of its parts, an instant is out of order, a reservation was never given,
                 or a change was begun and not ended.
         """
-        fault = next(self._faults(), None)
+        fault = next(
+            ledger_faults(
+                accounts=self._accounts,
+                held=self._held,
+                last_id=self._last_id,
+                now=self._now,
+                lag=self.slack,
+                is_changing=self._is_changing,
+            ),
+            None,
+        )
         if fault is not None:
             raise CorruptLedger(fault)
 
     def statistics(self, now: float) -> LedgerStatistics:
-        """The books at `now`, as a frozen snapshot."""
+        """The books of the pool at `now` and the sums over all scopes, as a frozen snapshot."""
         self.expire(now)
-        requests, inputs, outputs = self._requests, self._input, self._output
         return LedgerStatistics(
             in_flight=len(self._held),
-            used=Usage(requests.spent.total, inputs.spent.total, outputs.spent.total),
-            reserved=Usage(requests.held, inputs.held, outputs.held),
-            utilization=Utilization(requests.share, inputs.share, outputs.share),
-            peak=Usage(requests.peak, inputs.peak, outputs.peak),
+            scopes=len(self._accounts),
+            expired=self._orphans.given_up,
+            pool=self._accounts.pool.statistics(now),
         )
+
+    def scope_statistics(self, scope: Scope, now: float) -> ScopeStatistics:
+        """The books of one scope at `now`.
+
+        Raises:
+            UnknownScope: no limits are set for its kind.
+        """
+        self.expire(now)
+        return self._accounts.statistics(scope, now)
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes that have books now: the pool, then the others, the longest unused first."""
+        return self._accounts.scopes
+
+    @property
+    def scope_count(self) -> int:
+        """How many scopes have books now, the pool included."""
+        return len(self._accounts)
+
+    def at_most_counted(self, quantity: Quantity, window: float, since: float, now: float) -> int | None:
+        """The most of a limit of the pool that the provider can have counted at any instant from `since` to `now`.
+
+        Output of calls under way is taken for the most it may be. None when there is no such limit, or when the books
+        do not reach back that far.
+        """
+        self.expire(now)
+        for meter in self._accounts.pool.meters:
+            if (meter.limit.quantity, meter.limit.window) == (quantity, window):
+                counted = meter.at_most_counted(since, now)
+                unsure = self._unsure if quantity in _PRODUCED else 0
+                return None if counted is None else counted + unsure
+        return None
 
     def _settle(
-        self,
-        reservation_id: ReservationId,
-        actual: Usage,
-        now: float,
-        sent_leaves_at: float,
-        produced_leaves_at: float,
+        self, reservation_id: ReservationId, actual: Usage, now: float, sent: Counted, produced: Counted
     ) -> Settled:
-        self.expire(now)
-        self._is_settling = True
-        held = self._held.pop(reservation_id).usage
-        self._requests.settle(held.requests, actual.requests, sent_leaves_at, now)
-        self._input.settle(held.input_tokens, actual.input_tokens, sent_leaves_at, now)
-        self._output.settle(held.output_tokens, actual.output_tokens, produced_leaves_at, now)
-        self._is_settling = False
-        return Settled.by_difference(held, actual)
+        reserved = self._held[reservation_id]
+        held = reserved.held
+        self._is_changing = True
+        for account in self._accounts.of(reserved.scopes):
+            account.expire(now)
+            if reserved.started_at is None:
+                account.settle(held, actual, sent, produced, now)
+            else:
+                account.settle_begun(
+                    held,
+                    actual,
+                    Counted(reserved.started_at, self.slack),
+                    produced,
+                    now,
+                    begun=reserved.begun,
+                )
+            account.in_flight -= 1
+        del self._held[reservation_id]
+        self._unsure -= reserved.booking.at_most
+        self._in_doubt -= reserved.is_ripe
+        self._orphans.forget(reservation_id)
+        self._freed.update(dict.fromkeys(reserved.scopes))
+        self._is_changing = False
+        return Settled.by_difference(reserved.promised, actual)
 
-    def _faults(self) -> Iterator[str]:
-        if self._is_settling:
-            yield "a settlement was begun and not ended"
-        now = self._now
-        if not now < math.inf:
-            yield f"now must be an instant, got {now}"
+    def _settle_late(
+        self, reservation_id: ReservationId, told: Callable[[Usage], Usage], now: float
+    ) -> Settled | AlreadySettled:
+        """Charge what a report brings beyond what was charged when its reservation was given up."""
+        known = self._orphans.given_up_as(reservation_id)
+        if known is None:
+            return AlreadySettled()
+        charged, scopes = known
+        more = excess(told(charged), charged)
+        self._is_changing = True
+        self._orphans.forget_given_up(reservation_id)
+        self.charge(more, now, scopes=scopes)
+        return Settled(spent=charged + more, refunded=NOTHING, charged=more)
+
+    def _settle_orphans(self, now: float) -> None:
+        counted = Counted(now, self.slack)
+        while self._orphans.next_end <= now:
+            reservation_id = self._orphans.first
+            reserved = self._held[reservation_id]
+            self._is_changing = True
+            self._orphans.give_up(reservation_id, reserved.supposed, reserved.scopes)
+            self._settle(reservation_id, reserved.supposed, now, counted, counted)
+
+    def _ripen(self, reservation_id: ReservationId, now: float) -> None:
+        """Hold the output of a call whose answer may have been produced."""
+        reserved = self._held.get(reservation_id)
+        if reserved is None or reserved.is_ripe:
             return
-        for reservation_id, reservation in self._held.items():
-            if not 1 <= reservation_id <= self._last_id:
-                yield f"reservations must be of the {self._last_id} that were given, got {reservation_id}"
-            if not -math.inf < reservation.granted_at <= now:
-                yield f"reservation {reservation_id} must be granted by {now}, got {reservation.granted_at}"
-        latest = now if now == -math.inf else add_up(now, self.slack, self.limits.window)
-        held = sum((reservation.usage for reservation in self._held.values()), start=NOTHING)
-        for meter, amount in self._metered(held):
-            yield from meter.faults(amount, now, latest)
-
-    def _metered(self, usage: Usage) -> tuple[tuple[Meter, int], ...]:
-        return (
-            (self._requests, usage.requests),
-            (self._input, usage.input_tokens),
-            (self._output, usage.output_tokens),
-        )
+        more = Usage(0, 0, reserved.booking.ripens - reserved.held.output_tokens)
+        self._is_changing = True
+        for account in self._accounts.of(reserved.scopes):
+            account.expire(now)
+            account.hold(more)
+        reserved.held += more
+        reserved.is_ripe = True
+        self._in_doubt += 1
+        self._is_changing = False
 
     def _check_now(self, now: float) -> None:
+        if now == self._now:
+            return
         check_instant("now", now, earliest=self._now)
 
-    def _look_up(self, reservation_id: ReservationId) -> _Reservation | None:
-        reservation = self._held.get(reservation_id)
+    def _held_at(self, reservation_id: ReservationId, now: float) -> Reserved | None:
+        """Move the time on and return the reservation; None if it is settled, perhaps by that."""
+        self._check_now(now)
+        self._look_up(reservation_id)
+        self.expire(now)
+        return self._held.get(reservation_id)
+
+    def _look_up(self, reservation_id: ReservationId) -> Reserved | None:
+        reserved = self._held.get(reservation_id)
         # Ids count up, so one that was given out and is not held is settled: the dead need no memory.
-        if reservation is None and not 1 <= reservation_id <= self._last_id:
+        if reserved is None and not 1 <= reservation_id <= self._last_id:
             raise UnknownReservation(reservation_id, self._last_id)
-        return reservation
+        return reserved
 
 
-def _length_of_wait(shortfall: Shortfall) -> tuple[int, float]:
-    """Orders waits: a known instant, then an unknown one, then never."""
-    instant = shortfall.available_at
-    if isinstance(instant, Unknown):
-        return (1, 0.0)
-    return (2 if instant == math.inf else 0, instant)
+def _told(input_tokens: int | None, output_tokens: int | None) -> Callable[[Usage], Usage]:
+    """What a call really used, from what it was taken to have used."""
+    told = Usage(0, input_tokens or 0, output_tokens or 0)
+
+    def correct(supposed: Usage) -> Usage:
+        return Usage(
+            supposed.requests,
+            supposed.input_tokens if input_tokens is None else told.input_tokens,
+            supposed.output_tokens if output_tokens is None else told.output_tokens,
+        )
+
+    return correct

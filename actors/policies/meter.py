@@ -1,24 +1,46 @@
-"""One dimension of a ledger: how much is held by calls under way, and how much was spent and when it leaves.
+"""The books of one limit: how much is held by calls under way, how much was spent, and when room comes back.
 
-A ledger asks all its meters and books on all of them or on none. A meter knows nothing of calls,
-reservations or settlements; another rule for the return of capacity is another meter.
+A ledger asks all its meters and books on all of them or on none. A meter knows nothing of calls, reservations or
+settlements, only of amounts and of the latest instant at which the provider can have counted them.
+
+Two algorithms say when that comes back:
+
+    sliding_window   one window after it was counted, all at once: within any window the limit is kept. Right for
+                     every provider: a bucket that refills in a window never has less than this leaves.
+    token_bucket     all the time, at limit / window: up to twice the limit within one window, after a rest. More
+                     throughput where the provider is a bucket, refusals where it is not.
+
+A meter keeps the books of both, always, so that it can go from one to the other at any instant.
+
+**What is promised** as long as no call is counted at more than was held for it: a provider of the same kind and limit
+refuses nothing that was granted, at whatever instant from its grant to `at + lag` it counts each call, and in whatever
+order they are settled. A sliding window keeps that promise before a bucket too, a bucket before a sliding window does
+not.
+
+What was granted before a change of algorithm or of the limit, and is counted after it, was promised by other rules.
+What is granted after it is promised by the new ones, if the provider changed at the same instant; with one exception: a
+bucket that was cut to less than is missing in it needs more than a window to stand above empty again, and a sliding
+window is right about it only one window after that.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from typing import Any, Literal, get_args
 
 import attrs
 
-from actors.policies.limits import Dimension
+from actors.policies.expiring_sum import ExpiringSum
+from actors.policies.instants import add_up
+from actors.policies.limits import Limit
+from actors.policies.token_bucket import TokenBucket
 
-# Entries that have left stay in front of the lists until they are at least half of them, so that cutting
-# them off costs O(1) per entry; below this number cutting is not worth a thought.
-_CUT_FROM = 64
+Algorithm = Literal["sliding_window", "token_bucket"]
+"""How spent capacity comes back: after one window, or all the time."""
+
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 
 class Unknown(enum.Enum):
@@ -28,107 +50,42 @@ class Unknown(enum.Enum):
     """Capacity comes back only when a call that is under way is settled; nobody knows when that is."""
 
 
-@attrs.define(eq=False)
-class ExpiringSum:
-    """A sum whose parts leave at known instants: a row of candles, and the light they give together.
-
-    The parts stand in the order in which they leave, so what has left by an instant is a binary search, and so
-    is the instant by which a given amount has left, over running totals that are made when they are asked for.
-    A deque has no fast middle, hence lists and a `_first` that moves on. Whatever the length of the history, a
-    part costs O(1) to add and O(1) to drop, spread over all; a question costs O(log n) of the parts present. A
-    part that leaves earlier than some present ones is put in its place: these are moved, and their running
-    totals made anew at the next question. They are the calls that were sent later and settled sooner, on
-    average no more than there are calls under way.
-
-    Attributes:
-        total: the sum of the parts that have not left.
-    """
-
-    total: int = attrs.field(default=0, init=False)
-    _leaves_at: list[float] = attrs.field(factory=list[float], init=False)
-    _amounts: list[int] = attrs.field(factory=list[int], init=False)
-    _running: list[int] = attrs.field(factory=list[int], init=False)
-    _first: int = attrs.field(default=0, init=False)
-
-    def add(self, amount: int, leaves_at: float) -> None:
-        """Add a part that leaves at an instant; nothing is added for 0."""
-        if amount == 0:
-            return
-        place = bisect_right(self._leaves_at, leaves_at, self._first)
-        self._leaves_at.insert(place, leaves_at)
-        self._amounts.insert(place, amount)
-        del self._running[place:]
-        self.total += amount
-
-    def expire(self, now: float) -> None:
-        """Drop the parts whose instant has come: a part that leaves at t is gone at t."""
-        first = bisect_right(self._leaves_at, now, self._first)
-        if first == self._first:
-            return
-        self.total -= sum(self._amounts[self._first : first])
-        self._first = first
-        if first >= _CUT_FROM and first * 2 >= len(self._leaves_at):
-            self._cut()
-
-    def gone_at(self, amount: int) -> float:
-        """The instant at which at least `amount` of what is present has left; infinity if less is present."""
-        self._run_totals()
-        gone = self._running[self._first - 1] if self._first else 0
-        place = bisect_left(self._running, gone + amount, self._first)
-        return self._leaves_at[place] if place < len(self._leaves_at) else math.inf
-
-    def faults(self, now: float, latest: float) -> Iterator[str]:
-        """Say what is wrong with the sum at `now`, if no part may leave after `latest`; O(n)."""
-        count = len(self._leaves_at)
-        if len(self._amounts) != count or not 0 <= self._first <= count:
-            yield f"{len(self._amounts)} amounts stand beside {count} instants, from the {self._first}th on"
-            return
-        present = self._amounts[self._first :]
-        if not all(amount > 0 for amount in present):
-            yield f"parts must be > 0, got {min(present)}"
-        if sum(present) != self.total:
-            yield f"total must be {sum(present)}, the sum of its parts, got {self.total}"
-        if not all(earlier <= later for earlier, later in pairwise(self._leaves_at)):
-            yield "parts must stand in the order in which they leave"
-        leave_at = self._leaves_at[self._first :]
-        if not all(now < instant <= latest for instant in leave_at):
-            yield f"parts must leave after {now} and by {latest}, got {min(leave_at)} to {max(leave_at)}"
-        if self._running != list(accumulate(self._amounts))[: len(self._running)]:
-            yield "running totals must be those of the parts"
-
-    def _run_totals(self) -> None:
-        known = len(self._running)
-        if known == len(self._amounts):
-            return
-        before = self._running.pop() if known else self._amounts[0]
-        self._running.extend(accumulate(self._amounts[max(known, 1) :], initial=before))
-
-    def _cut(self) -> None:
-        del self._leaves_at[: self._first]
-        del self._amounts[: self._first]
-        self._running.clear()
-        self._first = 0
+def known_algorithm(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """Validate an algorithm, as an attrs validator: ValueError for anything else."""
+    if value not in ALGORITHMS:
+        raise ValueError(f"{attribute.name} must be one of {', '.join(ALGORITHMS)}, got {value!r}")
 
 
 @attrs.define(eq=False)
 class Meter:
-    """The books of one dimension: what is held by calls under way, and what was spent within the window.
+    """The books of one limit: what is held by calls under way, and what was spent and is not back.
+
+    Every question lets go first what has left by its `now`, which never goes back from call to call.
 
     Args:
-        dimension: which of the three things is counted.
-        limit: the most that may be held and spent together by grants, or None for no limit.
+        limit: the most that grants may hold and spend together.
+        algorithm: how what was spent comes back; assignable at any instant.
 
     Attributes:
         held: the sum of the reservations that are not settled.
-        spent: the sum of the settled amounts within the window, each with the instant at which it leaves.
+        spent: the sum of what was settled, each part until one window after it was counted.
         peak: the most that was ever held and spent together.
     """
 
-    dimension: Dimension
-    limit: int | None
+    _limit: Limit
+    algorithm: Algorithm = attrs.field(default="sliding_window", validator=known_algorithm)
     held: int = attrs.field(default=0, init=False)
     spent: ExpiringSum = attrs.field(factory=ExpiringSum, init=False)
     peak: int = attrs.field(default=0, init=False)
+    _bucket: TokenBucket = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._bucket = TokenBucket(self._limit.amount, self._limit.window)
+
+    @property
+    def limit(self) -> Limit:
+        """The limit as it stands; `change_limit` changes it."""
+        return self._limit
 
     @property
     def in_use(self) -> int:
@@ -136,47 +93,150 @@ class Meter:
         return self.held + self.spent.total
 
     @property
-    def share(self) -> float | None:
-        """The part of the limit that is in use, above 1 when truth was larger; None without a limit."""
-        return None if self.limit is None else self.in_use / self.limit
+    def full_at(self) -> float:
+        """The instant at which the bucket is full if nothing else is taken; minus infinity if it always was."""
+        return self._bucket.full_at
 
-    def lacks(self, amount: int) -> int:
-        """How much has to leave before `amount` fits; 0 or less when it fits now."""
-        return 0 if self.limit is None else self.in_use + amount - self.limit
+    def missing(self, now: float) -> float:
+        """How much of the bucket is missing: above the limit while truth was larger."""
+        return self._bucket.missing(now)
 
-    def earliest(self, amount: int, now: float) -> float | Unknown:
-        """The instant at which `amount` fits if only time passes; infinity if it is above the limit."""
-        lacking = self.lacks(amount)
-        if self.limit is None or lacking <= 0:
+    def share(self, now: float) -> float:
+        """The part of the limit that is in use, above 1 when truth was larger."""
+        if self.algorithm == "token_bucket":
+            return (self.held + self._bucket.missing(now)) / self._limit.amount
+        self.spent.expire(now)
+        return self.in_use / self._limit.amount
+
+    def lacks(self, needed: int, now: float) -> int:
+        """How much has to come back before `needed` fits; 0 or less when it fits now.
+
+        Nothing at all fits too, unless the meter stands above its limit.
+        """
+        return self.held + self._gone(now) + needed - self._limit.amount
+
+    def earliest(self, needed: int, now: float) -> float | Unknown:
+        """The instant at which `needed` fits if only time passes; infinity if it is above the limit."""
+        if self.lacks(needed, now) <= 0:
             return now
-        if amount > self.limit:
+        if needed > self._limit.amount:
             return math.inf
-        instant = self.spent.gone_at(lacking)
+        instant = self._back_at(self._limit.amount - needed - self.held, now)
         return Unknown.UNTIL_SETTLEMENT if instant == math.inf else instant
 
-    def earliest_if_refunded(self, amount: int, now: float) -> float:
-        """The instant before which `amount` cannot fit, whatever becomes of the calls under way."""
-        lacking = self.lacks(amount) - self.held
-        return now if lacking <= 0 else self.spent.gone_at(lacking)
+    def earliest_if_refunded(self, needed: int, now: float) -> float:
+        """The instant before which `needed` cannot fit, whatever becomes of the calls under way."""
+        if self.lacks(needed, now) <= self.held:
+            return now
+        return self._back_at(self._limit.amount - needed, now)
 
     def hold(self, amount: int) -> None:
         """Book a reservation."""
         self.held += amount
         self.peak = max(self.peak, self.in_use)
 
-    def settle(self, held: int, actual: int, leaves_at: float, now: float) -> None:
-        """Turn a reservation into what was really spent: less, more, or nothing; it may have left already."""
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
+        """Turn a reservation into what was really spent: less, more, or nothing.
+
+        Args:
+            held: what goes; 0 for what was never reserved.
+            actual: what the provider counted.
+            at: an instant of any age.
+            lag: the provider counted it at `at + lag` at the latest, which may be ahead.
+            now: the present.
+        """
         self.held -= held
-        if leaves_at > now:
-            self.spent.add(actual, leaves_at)
+        self.spent.expire(now)
+        self.spent.add(actual, add_up(at, lag, self._limit.window))
+        # It may have left already, long answers have: it counts no more, and is remembered as what did.
+        self.spent.expire(now)
+        self._bucket.take(actual, add_up(at, lag))
         self.peak = max(self.peak, self.in_use)
 
+    def charge(self, amount: int, leaves_at: float, now: float) -> None:
+        """Count what others have used: it leaves the window at an instant, and the bucket refills it from now on."""
+        self.spent.expire(now)
+        if leaves_at > now:
+            self.spent.add(amount, leaves_at)
+        self._bucket.take(amount, now)
+        self.peak = max(self.peak, self.in_use)
+
+    def amend(self, before: int, after: int, at: float, lag: float, now: float) -> None:
+        """Change what was settled with the same `at` and `lag` as `before` to `after`.
+
+        The bucket takes what is more, and does not give back what is less: it cannot tell whether that has come back
+        already. The window knows, and does.
+
+        Raises:
+            ValueError: not that much was settled with these instants; nothing is changed.
+        """
+        leaves_at = add_up(at, lag, self._limit.window)
+        self.spent.expire(now)
+        if leaves_at > now:
+            self.spent.amend(leaves_at, before, after)
+        self._bucket.take(max(0, after - before), add_up(at, lag))
+        self.peak = max(self.peak, self.in_use)
+
+    def change_limit(self, limit: Limit, now: float) -> None:
+        """Go on under another amount: what is held, spent and missing stays the same number of tokens.
+
+        Raises:
+            ValueError: the limit is of another quantity or window, whose books are others; nothing is changed.
+        """
+        if (limit.quantity, limit.window) != (self._limit.quantity, self._limit.window):
+            raise ValueError(
+                f"limit must be of {self._limit.quantity} per {self._limit.window:g} s, got {limit}"
+            )
+        self._bucket = self._bucket.resize(limit.amount, now)
+        self._limit = limit
+
+    def at_most_counted(self, since: float, now: float) -> int | None:
+        """The most of what is booked that a provider can have counted at any instant from `since` to `now`.
+
+        By the books of both algorithms, the larger one: a bucket that stood below empty shows what a window has let go.
+        None when the books do not reach back that far.
+        """
+        self.spent.expire(now)
+        left = self.spent.left_since(since)
+        if left is None:
+            return None
+        refilled = math.ceil(max(0.0, now - since) * self._limit.amount / self._limit.window)
+        return self.held + max(self.spent.total + left, self._bucket.missing_whole(now) + refilled)
+
+    def expire(self, now: float) -> None:
+        """Let go what has left by `now`."""
+        self.spent.expire(now)
+
     def faults(self, held: int, now: float, latest: float) -> Iterator[str]:
-        """Say what is wrong with the books, if `held` is what the reservations come to; O(n)."""
-        name = self.dimension
+        """Say what is wrong with the books, if `held` is what the reservations come to; O(n).
+
+        Args:
+            held: the sum of the reservations that are not settled.
+            now: the instant up to which the books were led.
+            latest: the last instant at which what was settled by then can leave the window.
+        """
+        name = self._limit.quantity
         if self.held != held:
             yield f"{name} held must be {held}, the sum of the reservations, got {self.held}"
         if not self.peak >= self.in_use:
             yield f"{name} peak must be >= {self.in_use}, which is in use, got {self.peak}"
         for fault in self.spent.faults(now, latest):
             yield f"{name} spent: {fault}"
+        # A float more: `at + lag` and the window were rounded up one after the other, `latest` once.
+        counted = math.nextafter(latest, math.inf) if latest > -math.inf else latest
+        for fault in self._bucket.faults(counted - self._limit.window):
+            yield f"{name} bucket: {fault}"
+
+    def _gone(self, now: float) -> int:
+        if self.algorithm == "token_bucket":
+            return self._bucket.missing_whole(now)
+        self.spent.expire(now)
+        return self.spent.total
+
+    def _back_at(self, gone: int, now: float) -> float:
+        """The instant at which no more than `gone` of what was spent is not back; infinity below 0."""
+        if gone < 0:
+            return math.inf
+        if self.algorithm == "token_bucket":
+            return max(now, self._bucket.back_at(gone))
+        return self.spent.gone_at(self.spent.total - gone)

@@ -23,6 +23,10 @@ the number doubles in the time that news takes. What becomes of a grant:
 
 Grants are also staggered, so that news of the first reaches us before the last has left.
 
+*On its guard.* Where there was one storm there will be more, and they begin in silence: a window that has just become
+free lets dozens through. So for a while after trouble grants stay staggered, and the first ones after a time without
+any success ramp again, from `STALE_SIZE`.
+
 *What cannot happen.* The gate never stays shut: a grant that is lost, in a crash or by a caller who never settles, is
 silent, and after `MOST_PATIENCE` seconds at the latest that lets others through. `opens_at` is an instant, always.
 """
@@ -54,6 +58,16 @@ because the cooldown is down, this is its own shortest pause."""
 
 QUIET_AFTER = 60.0
 """Seconds after the gate has opened at which the ramp ends if there was no trouble: one window as providers count."""
+
+WARY_FOR = 600.0
+"""Seconds after the gate was shut last in which it is on its guard: ten windows."""
+
+STALE_AFTER = 5.0
+"""Seconds after which the last success says nothing of the present: storms begin in an instant."""
+
+STALE_SIZE = 4
+"""Grants without news to begin with when the last success is stale: there is no reason to think that they fail, and
+most of what a storm would waste has not left by the time they would have."""
 
 FULL_SIZE = 64
 """What stands for a limit of requests where nobody knows one: a ramp ends when so many may be without news as that
@@ -104,7 +118,7 @@ class Ramp:
         requests: the limit of requests per window; None, where nobody knows one, is as good as `FULL_SIZE`. It may be
             changed at any time.
         spread: seconds over which that many grants are spread while grants are staggered; 0 for not at all.
-        paced: whether they are staggered always, and not only while the ramp is active.
+        paced: whether they are staggered always, and not only for a while after trouble.
 
     Raises:
         TypeError: a number is none.
@@ -122,6 +136,8 @@ class Ramp:
     # Instants of grants without news, oldest first.
     _without_news: deque[float] = attrs.field(factory=deque[float], init=False)
     _has_succeeded: bool = attrs.field(default=True, init=False)
+    _last_success: float = attrs.field(default=-math.inf, init=False)
+    _quiet_at: float = attrs.field(default=-math.inf, init=False)
     _patience: Patience = attrs.field(factory=Patience, init=False)
     _stagger: Stagger = attrs.field(factory=Stagger, init=False)
     _halts: int = attrs.field(default=0, init=False)
@@ -152,6 +168,10 @@ class Ramp:
             return self._without_news[0] + self._patience.seconds
         return self._staggered.opens_at(now) if self.paced or size is not None else now
 
+    def shut_until(self, now: float) -> float:
+        """Return the end of the pause that holds, before which nobody is let through; `now` if there is none."""
+        return max(now, self._shut_until)
+
     def pass_one(self, now: float) -> None:
         """Note a grant."""
         is_active = self.is_active(now)
@@ -174,6 +194,8 @@ class Ramp:
         self._current_size(now)  # what silence has said so far, it said by the patience so far
         if outcome == "trouble":
             self._patience.learn(now - granted_at)
+        elif outcome == "success":
+            self._last_success = now
         if granted_at < self._shut_until:
             return False
         match outcome:
@@ -233,14 +255,19 @@ class Ramp:
 
     def _current_size(self, now: float) -> int | None:
         """Return how many grants may be without news, after all that silence has said by `now`."""
+        if self._size is None and self._is_wary(now) and now > self._last_success + STALE_AFTER:
+            self._size, self._quiet_at = STALE_SIZE, now + QUIET_AFTER
         while self._size is not None and self._without_news:
             if now < self._without_news[0] + self._patience.seconds:
                 break
             self._without_news.popleft()
-            self._grow()
-        if self._size is not None and now >= self._shut_until + QUIET_AFTER:
-            self._end()
+            self._grow(now)
+        if self._size is not None and now >= max(self._quiet_at, self._shut_until + QUIET_AFTER):
+            self._end(now)
         return self._size
+
+    def _is_wary(self, now: float) -> bool:
+        return now < self._shut_until + WARY_FOR
 
     def _forget(self, granted_at: float, now: float, *, is_good: bool) -> None:
         """Take the last grant not later than that from those without news; silence may have spoken for it before."""
@@ -250,13 +277,14 @@ class Ramp:
         if place >= 0:
             del self._without_news[place]
             if is_good:
-                self._grow()
+                self._grow(now)
 
-    def _grow(self) -> None:
+    def _grow(self, now: float) -> None:
         self._size = (self._size or 0) + 1
         if self._size > (self.requests or FULL_SIZE):
-            self._end()
+            self._end(now)
 
-    def _end(self) -> None:
-        self._size = None
+    def _end(self, now: float) -> None:
+        # What the ramp has shown is as good as a success.
+        self._size, self._last_success = None, now
         self._without_news.clear()

@@ -178,7 +178,8 @@ class TokenRates:
             self._rates[place] = first * math.exp(max(-_MOST, min(_MOST, moved)))
 
     def _variance(self, parts: _Parts) -> float:
-        covariance = self._covariance
-        return sum(
-            mine * theirs * covariance[place][other] for place, mine in parts for other, theirs in parts
-        )
+        total = 0.0
+        for place, mine in parts:
+            row = self._covariance[place]
+            total += mine * sum([theirs * row[other] for other, theirs in parts])
+        return total

@@ -29,9 +29,18 @@ class Usage:
         output_tokens: tokens the model produces.
     """
 
-    requests: int = attrs.field(default=1, validator=whole_number)
-    input_tokens: int = attrs.field(default=0, validator=whole_number)
-    output_tokens: int = attrs.field(default=0, validator=whole_number)
+    requests: int = 1
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        # Dozens are made for each call: the usual case is seen at one glance.
+        requests, inputs, outputs = self.requests, self.input_tokens, self.output_tokens
+        is_usual = type(requests) is type(inputs) is type(outputs) is int
+        if not is_usual or requests < 0 or inputs < 0 or outputs < 0:
+            check_count("requests", self.requests)
+            check_count("input_tokens", self.input_tokens)
+            check_count("output_tokens", self.output_tokens)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

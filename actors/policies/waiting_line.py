@@ -1,90 +1,133 @@
-"""The line in front of an admission queue: first come, first served, and everybody may leave at any time."""
+"""The line in front of one scope: the lanes that wait for room there, and which of them goes first."""
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections import OrderedDict
-from collections.abc import Iterator
-
 import attrs
 
-from actors.policies.admission_records import Ticket
-from actors.policies.usage import Usage
-
-# Deadlines of tickets that are gone stay in the heap until they are half of it; this many do not matter.
-_STALE_DEADLINES = 64
-
-
-@attrs.frozen
-class Waiting:
-    """Somebody in line: what is asked for, since when, and until when. Instants on the Trio clock."""
-
-    ticket: Ticket
-    usage: Usage
-    since: float
-    deadline: float
+from actors.policies.admission_records import Order
+from actors.policies.fairness import Flow
+from actors.policies.lanes import PROMOTED, Key, Lane
+from actors.policies.ranking import Ranking
+from actors.policies.scope import Scope
 
 
 @attrs.define(eq=False)
 class WaitingLine:
-    """Those who wait, in the order they came, with their deadlines in a heap beside.
+    """Lanes in the order of their turns, and one that leads.
 
-    It knows nothing of capacity. Joining and leaving anywhere costs O(1) for the line and O(log n) for the
-    heap, spread over all. A ticket that leaves the middle leaves its deadline in the heap; the top of the
-    heap is always somebody who waits, so the first deadline is looked at and not searched.
+    It is like the queue at one counter of several: whoever needs two counters stands at the one that is busier. The
+    leader is chosen when the line is looked at, and leads until it goes, or one with an earlier turn comes: that the turn
+    of its tenant moves on elsewhere does not shift it. So who waits behind a leader waits for that leader, and nobody in
+    the line has to be looked at before it goes.
+
+    **Overtaking.** A grant in this scope to a request that came later than somebody here is an overtaking, and counts for
+    every flow in the line but its own. A flow that has borne `max_overtakes` in a row has its first lane promoted.
+
+    Everything costs O(log n) of the lanes.
+
+    Args:
+        scope: where it stands.
+        max_overtakes: how many grants in a row may overtake a flow.
     """
 
-    _line: OrderedDict[Ticket, Waiting] = attrs.field(factory=OrderedDict[Ticket, Waiting], init=False)
-    _deadlines: list[tuple[float, Ticket]] = attrs.field(factory=list[tuple[float, Ticket]], init=False)
+    scope: Scope
+    max_overtakes: int
+    overtakes: int = attrs.field(default=0, init=False)
+    _leader: Lane | None = attrs.field(default=None, init=False)
+    _leader_key: Key | None = attrs.field(default=None, init=False)
+    _flows: Ranking[Flow, Key] = attrs.field(factory=Ranking[Flow, Key], init=False)
+    _lanes: dict[Flow, Ranking[Lane, tuple[int, int]]] = attrs.field(
+        factory=dict[Flow, Ranking[Lane, tuple[int, int]]], init=False
+    )
+    _ages: Ranking[Lane, int] = attrs.field(factory=Ranking[Lane, int], init=False)
+    _patience: Ranking[Flow, int] = attrs.field(factory=Ranking[Flow, int], init=False)
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self._ages)
 
-    def __iter__(self) -> Iterator[Waiting]:
-        return iter(self._line.values())
-
-    @property
-    def head(self) -> Waiting | None:
-        """Who is next, or None when nobody waits."""
-        return next(iter(self._line.values()), None)
+    def __contains__(self, lane: object) -> bool:
+        return lane in self._ages
 
     @property
-    def first_deadline(self) -> float:
-        """The first of all deadlines; infinity when there is none."""
-        return self._deadlines[0][0] if self._deadlines else math.inf
+    def leader(self) -> Lane:
+        """Whose turn it is here. A line without anybody is no line."""
+        return self._lead()[0]
 
-    def join(self, waiting: Waiting) -> int:
-        """Stand at the end; the position is 1 for the head."""
-        self._line[waiting.ticket] = waiting
-        if waiting.deadline < math.inf:
-            heapq.heappush(self._deadlines, (waiting.deadline, waiting.ticket))
-        return len(self._line)
+    @property
+    def leader_key(self) -> Key:
+        """The turn of the leader as it was chosen."""
+        return self._lead()[1]
 
-    def leave(self, ticket: Ticket) -> Waiting | None:
-        """Step out, from any place; None for a ticket that does not wait."""
-        waiting = self._line.pop(ticket, None)
-        if waiting is not None:
-            self._drop_stale_deadlines()
-        return waiting
+    def enter(self, lane: Lane) -> bool:
+        """Let a lane stand here, with its present turn; return whether it takes the lead from another."""
+        key, flow, head = lane.key, lane.flow, lane.head
+        lanes = self._lanes.get(flow)
+        if lanes is None:
+            lanes = self._lanes[flow] = Ranking[Lane, tuple[int, int]]()
+        lanes.put(lane, (head.order, head.ticket))
+        self._ages.put(lane, head.order)
+        earliest = self._flows.rank(flow)
+        if earliest is None or key < earliest:
+            self._flows.put(flow, key)
+        if flow is not PROMOTED:
+            due, known = self.overtakes + lane.patience, self._patience.rank(flow)
+            self._patience.put(flow, due if known is None else min(due, known))
+        if self._leader is None or self._leader_key is None or self._leader_key < key:
+            return False
+        self._leader, self._leader_key = lane, key
+        return True
 
-    def leave_by(self, now: float) -> list[Waiting]:
-        """Let step out, by deadline and then by arrival, all whose deadline is `now` or past."""
-        due: list[Waiting] = []
-        while self.first_deadline <= now:
-            # The top of the heap always waits, so it is here to be taken.
-            _, ticket = self._deadlines[0]
-            due.append(self._line.pop(ticket))
-            self._drop_stale_deadlines()
-        return due
+    def exit(self, lane: Lane) -> bool:
+        """Let a lane go, which takes its patience along; return whether it was the leader."""
+        flow = lane.flow
+        due = self._patience.rank(flow)
+        if due is not None:
+            lane.patience = max(0, due - self.overtakes)
+        lanes = self._lanes[flow]
+        lanes.drop(lane)
+        self._ages.drop(lane)
+        if not lanes:
+            del self._lanes[flow]
+            self._flows.drop(flow)
+            self._patience.drop(flow)
+        if self._leader is not lane:
+            return False
+        self._leader = self._leader_key = None
+        return True
 
-    def find(self, ticket: Ticket) -> Waiting | None:
-        """Who waits by this ticket, or None."""
-        return self._line.get(ticket)
+    def note_grant(self, order: Order, own_flow: Flow | None) -> list[Lane]:
+        """Count a grant in this scope, wherever it stood; return the lanes that have been overtaken too often by now."""
+        oldest = self._ages.best
+        is_overtaking = oldest is not None and oldest < order
+        if is_overtaking:
+            self.overtakes += 1
+        if own_flow is not None and own_flow in self._patience:
+            self._patience.put(own_flow, self.overtakes + self.max_overtakes)
+        if not is_overtaking:
+            return []
+        impatient: list[Lane] = []
+        for flow in self._patience.take_up_to(self.overtakes):
+            impatient.append(self._first_of(flow))
+            self._patience.put(flow, self.overtakes + self.max_overtakes)
+        return impatient
 
-    def _drop_stale_deadlines(self) -> None:
-        while self._deadlines and self._deadlines[0][1] not in self._line:
-            heapq.heappop(self._deadlines)
-        if len(self._deadlines) > 2 * len(self._line) + _STALE_DEADLINES:
-            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._line]
-            heapq.heapify(self._deadlines)
+    def _lead(self) -> tuple[Lane, Key]:
+        if self._leader is not None and self._leader_key is not None:
+            return self._leader, self._leader_key
+        while True:
+            flow = self._flows.first
+            if flow is None:
+                raise IndexError(f"line at {self.scope} must have somebody in it, got an empty one")
+            lane = self._first_of(flow)
+            key = lane.key
+            # Turns of flows only move back while they are not looked at: the first whose turn is as known is the first.
+            if self._flows.rank(flow) == key:
+                self._leader, self._leader_key = lane, key
+                return lane, key
+            self._flows.put(flow, key)
+
+    def _first_of(self, flow: Flow) -> Lane:
+        first = self._lanes[flow].first
+        if first is None:
+            raise IndexError(f"flow of {flow.tenant!r} must have a lane at {self.scope}, got none")
+        return first

@@ -128,8 +128,12 @@ def _bound(maker: ast.Call) -> str:
             return f"whole number{least}"
         case "seconds":
             return f"seconds{least}"
+        case "share":
+            return "number > 0 and <= 1"
+        case "switch":
+            return "`true` or `false`"
         case "one_of":
-            return " or ".join(f"`{choice}`" for choice in ast.literal_eval(maker.args[1]))
+            return " or ".join(f"`{choice}`" for choice in _choices(maker.args[1]))
         case "names":
             return "one or more different names"
         case "web_address":
@@ -138,6 +142,12 @@ def _bound(maker: ast.Call) -> str:
             return "visible ASCII without spaces"
         case unknown:
             raise ValueError(f"no words for the bound of a field made by {unknown!r}")
+
+
+def _choices(value: ast.expr) -> tuple[str, ...]:
+    """Return the choices of a field, also where they stand under a name."""
+    choices = getattr(settings, value.id) if isinstance(value, ast.Name) else ast.literal_eval(value)
+    return cast("tuple[str, ...]", choices)
 
 
 def _number(value: ast.expr) -> str:
@@ -149,6 +159,8 @@ def _toml(value: object) -> str:
     match value:
         case str():
             return f'"{value}"' if value else ""
+        case bool():
+            return "true" if value else "false"
         case tuple():
             return f"[{', '.join(_toml(item) for item in cast('tuple[object, ...]', value))}]"
         case _:

@@ -2,6 +2,7 @@
 
 runtime (one_for_one)
 ├── transport              the shared HTTP client, or the simulated provider
+├── cooldown               the pauses after refusals, told to all limiters of a pool
 ├── limiter/<model>        one for each model of the chain: each is a pool of its own
 └── endpoint               places the calls
 """
@@ -18,11 +19,13 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.call import CallPath, Dialect, Line
 from actors.call_steps import Answered
+from actors.call_terms import ORDINARY, CallTerms
+from actors.cooldown import Cooldown
 from actors.coverage.screenplay import Screenplay
 from actors.endpoint import Endpoint, answer
 from actors.kernel import Ref
 from actors.limiter import Limiter
-from actors.policies.limits import Limits
+from actors.policies.output_policy import OutputPolicy
 from actors.policies.retry import RetryPolicy
 from actors.progress import Observer, unobserved
 from actors.telemetry import silent_log
@@ -30,7 +33,8 @@ from actors.transport import HttpxTransport
 from actors.transporter import CarriedBy, Transporter
 from actors.wire import anthropic
 from actors.wire.chat import ChatRequest
-from actors.wire.http import Transport
+from actors.wire.http import HttpResponse, Transport
+from actors.wire.rate_limits import ObservedLimits, parse_rate_limits
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
@@ -66,14 +70,18 @@ class Runtime:
     seed: int = 0
     log: RuntimeLog = attrs.field(factory=RuntimeLog)
 
-    async def call(self, request: ChatRequest) -> Answered:
+    async def call(self, request: ChatRequest, terms: CallTerms = ORDINARY) -> Answered:
         """Place one call along the chain of models; `request.model` is chosen by the chain.
+
+        Args:
+            request: the question.
+            terms: for whom it is, and how urgent.
 
         Raises:
             CallFailed: no model answered.
             Rejected: there was no capacity in time.
         """
-        return await answer(self.endpoint, request)
+        return await answer(self.endpoint, request, terms)
 
     async def analyze(
         self,
@@ -140,8 +148,11 @@ async def open_runtime(
         transporter = await tree.start_child(
             spec_of(settings.supervision, "transport", partial(Transporter, _opener(settings, transport)))
         )
+        # What led to a pause is known by the cooldown alone; forgetting it would send everybody out again.
+        cooldown = await tree.start_child(spec_of(supervision, "cooldown", Cooldown, keep_state=True))
         lines = [
-            Line(model, await _start_limiter(tree, settings, model)) for model in settings.provider.models
+            Line(model, await _start_limiter(tree, settings, model, cooldown))
+            for model in settings.provider.models
         ]
         path = _path(settings, lines, CarriedBy(transporter), seed)
         make_endpoint = partial(Endpoint, path, log=log)
@@ -162,16 +173,27 @@ def _opener(
     )
 
 
-async def _start_limiter(tree: Tree, settings: Settings, model: str) -> Ref[Limiter]:
-    limits = Limits(
-        requests=settings.limits.requests,
-        input_tokens=settings.limits.input_tokens,
-        output_tokens=settings.limits.output_tokens,
-        window=settings.limits.window,
+async def _start_limiter(tree: Tree, settings: Settings, model: str, cooldown: Ref[Cooldown]) -> Ref[Limiter]:
+    limits = settings.limits
+    make = partial(
+        Limiter,
+        limits.provider,
+        slack=limits.slack,
+        margin=limits.margin,
+        algorithm=limits.algorithm,
+        output=OutputPolicy(limits.output),
+        learns=limits.learns,
+        max_waiting=limits.max_queue,
+        cooldown=cooldown,
+        pool=model,
     )
-    make = partial(Limiter, limits, slack=settings.limits.slack, max_waiting=settings.limits.max_queue)
     # What was spent is known best by the limiter that crashed; a new one would have to wait for a whole window.
     return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make, keep_state=True))
+
+
+def _limits_in(response: HttpResponse) -> ObservedLimits:
+    # Resets are taken against the response's own date, so that nobody's clock matters.
+    return parse_rate_limits(response.headers, dialect="anthropic", now_wall=None)
 
 
 def _key(settings: Settings) -> str:
@@ -187,6 +209,7 @@ def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed:
         dialect=Dialect(
             encode=partial(anthropic.encode, api_key=_key(settings), base_url=provider.base_url),
             decode=anthropic.decode,
+            limits=_limits_in,
         ),
         retry=RetryPolicy(retry.max_retries, retry.initial, retry.cap, retry.max_elapsed),
         max_wait=settings.limits.max_wait,

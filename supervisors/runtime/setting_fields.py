@@ -67,6 +67,28 @@ def seconds(default: float, *, at_least: float | None = None, above: float | Non
     return _field(default, check, converter=_float_of_int)
 
 
+def share(default: float) -> Any:
+    """Make a field for a part of something: above 0, at most 1."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, float):
+            raise TypeError(f"{attribute.name} must be a number, got {shown(value)}")
+        if not 0 < value <= 1:  # not-a-number fails every comparison, so it fails here too
+            raise ValueError(f"{attribute.name} must be > 0 and <= 1, got {value:g}")
+
+    return _field(default, check, converter=_float_of_int)
+
+
+def switch(default: bool) -> Any:
+    """Make a field that is on or off."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"{attribute.name} must be true or false, got {shown(value)}")
+
+    return _field(default, check)
+
+
 def one_of(default: str, choices: tuple[str, ...]) -> Any:
     """Make a field that takes one of `choices`."""
 

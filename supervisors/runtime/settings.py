@@ -18,9 +18,23 @@ from typing import Literal
 import attrs
 
 from actors.errors import SettingsError
-from supervisors.runtime.setting_fields import names, one_of, seconds, secret, shown, web_address, whole
+from actors.policies.limits import Limits
+from actors.policies.output_policy import OUTPUT_POLICIES
+from supervisors.runtime.setting_fields import (
+    names,
+    one_of,
+    seconds,
+    secret,
+    share,
+    shown,
+    switch,
+    web_address,
+    whole,
+)
 from supervisors.runtime.settings_origins import Given, from_environment, from_file
 from supervisors.runtime.settings_structure import Contradiction, ContradictionError, known_keys, structure
+
+ALGORITHMS = ("auto", "sliding_window", "token_bucket")
 
 PROVIDER = "simulated"
 """Costs nothing, needs no key and no network: the first run of a newcomer succeeds."""
@@ -44,6 +58,15 @@ WINDOW = 60.0
 SLACK = 0.5
 """How much later than it left on an open connection a request may be counted: one way across an ocean, one packet
 lost, and room."""
+MARGIN = 0.97
+"""Room for what nobody can foresee: tokens that a provider counts and does not tell, another client between two
+answers."""
+ALGORITHM = "auto"
+"""A sliding window is never wrong; a bucket, which gives more, is recognised by its headers."""
+OUTPUT = "at_completion"
+"""Providers count output as it is produced; what is reserved of it before that lies idle."""
+LEARNS = True
+"""Limits differ by account and change; the provider's own headers know them."""
 MAX_QUEUE = 1000
 """Far more callers than one analysis has; beyond it a caller is better told at once than kept waiting."""
 MAX_WAIT = 600.0
@@ -114,6 +137,10 @@ class LimitSettings:
         output_tokens: output tokens per window.
         window: length of the window, seconds.
         slack: seconds a request may be delayed on its way to the provider.
+        margin: the share of every limit that is used, above 0, at most 1.
+        algorithm: how the provider enforces its limits; "auto" finds out.
+        output: how output is reserved before it is known; see the page on limits.
+        learns: whether limits are corrected by the headers of answers.
         max_queue: callers that may wait at once.
         max_wait: seconds a call may wait for capacity.
     """
@@ -123,8 +150,22 @@ class LimitSettings:
     output_tokens: int = whole(OUTPUT_TOKENS, at_least=1)
     window: float = seconds(WINDOW, above=0)
     slack: float = seconds(SLACK, at_least=0)
+    margin: float = share(MARGIN)
+    algorithm: Literal["auto", "sliding_window", "token_bucket"] = one_of(ALGORITHM, ALGORITHMS)
+    output: Literal["at_completion", "estimate", "max_tokens", "learned"] = one_of(OUTPUT, OUTPUT_POLICIES)
+    learns: bool = switch(LEARNS)
     max_queue: int = whole(MAX_QUEUE, at_least=0)
     max_wait: float = seconds(MAX_WAIT, at_least=0)
+
+    @property
+    def provider(self) -> Limits:
+        """What the provider allows, as far as the settings know."""
+        return Limits(self.requests, self.input_tokens, self.output_tokens, self.window)
+
+    @property
+    def used(self) -> Limits:
+        """What of it is used: the margin taken off."""
+        return self.provider.scaled(self.margin)
 
 
 @attrs.frozen
@@ -251,12 +292,13 @@ def check_sections_fit(settings: Settings) -> None:
     section, answer, limit = (
         settings.readers.section_tokens,
         settings.provider.max_tokens,
-        settings.limits.input_tokens,
+        settings.limits.used.input_tokens or 0,
     )
     if section + answer + PROMPT_TOKENS > limit:
         most = limit - answer - PROMPT_TOKENS
         text = (
             f"readers.section_tokens must be <= {most} to be asked about, with provider.max_tokens {answer} of an"
-            f" answer and {PROMPT_TOKENS} of instructions, within limits.input_tokens {limit}, got {section}"
+            f" answer and {PROMPT_TOKENS} of instructions, within {limit}, which is limits.margin of"
+            f" limits.input_tokens, got {section}"
         )
         raise SettingsError((text,))

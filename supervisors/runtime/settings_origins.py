@@ -28,6 +28,7 @@ NEAR = 0.85
 
 KeyPath = tuple[str, ...]
 
+_SWITCHES = {"true": True, "false": False}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -145,6 +146,8 @@ def _path(name: str, known: Mapping[str, KeyPath]) -> KeyPath | None:
 def _from_text(text: str, kind: Any) -> object:
     if kind is int and _WHOLE.fullmatch(text):
         return int(text)
+    if kind is bool and text.lower() in _SWITCHES:
+        return _SWITCHES[text.lower()]
     if kind is float:
         try:
             return float(text)

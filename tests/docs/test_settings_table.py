@@ -62,6 +62,10 @@ def test_all_numbers_have_a_bound() -> None:
         "http or https address",
         "one or more different names",
         "visible ASCII without spaces",
+        "number > 0 and <= 1",
+        "`auto` or `sliding_window` or `token_bucket`",
+        "`at_completion` or `estimate` or `max_tokens` or `learned`",
+        "`true` or `false`",
     }
 
 

@@ -1,8 +1,9 @@
-"""A queue and a naive list of who waits: every ticket comes to one end, in order, and never after its deadline."""
+"""The queue of one scope and a naive list: the same ends, in the same order, at the same instants."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import ClassVar
 
 import attrs
@@ -11,117 +12,184 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
 from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, NotWaiting, Place, Queued, Ticket, TimedOut, Withdrawn
-from actors.policies.ledger import ReservationId, SlidingWindowLedger
-from actors.policies.ledger_records import Shortfall
-from actors.policies.limits import Limits
-from actors.policies.meter import Unknown
-from actors.policies.usage import NOTHING, Usage
+from actors.policies.admission_records import (
+    Granted,
+    NotWaiting,
+    Order,
+    Outgrown,
+    Place,
+    Queued,
+    Ticket,
+    TimedOut,
+    Withdrawn,
+)
+from actors.policies.booking import Booking
+from actors.policies.claim import Claim
+from actors.policies.ledger_records import ReservationId
+from actors.policies.scope import POOL
+from actors.policies.usage import Usage
+from naive_line import Asker, NaiveLine
+from queue_world import WINDOW, PlainBook, PlainGate
 
-LIMITS = Limits(requests=4, input_tokens=8, output_tokens=None, window=10.0)
-MAX_WAITING = 4
+MAX_WAITING = 10
+MAX_OVERTAKES = 2
+WEIGHTS = {"b": 2.0, "c": 0.5}
 
 PAUSES = st.sampled_from([0.0, 0.1, 0.5, 1 / 3, 2.0, 9.9, 10.0])
-# Small ones often, so that calls under way and spent amounts stand side by side; a few that never fit.
-USAGES = st.builds(Usage, st.sampled_from([1, 1, 1, 2, 0, 3, 5]), st.sampled_from([0, 1, 2, 3, 5, 8, 9]))
-PATIENCE = st.sampled_from([math.inf, 30.0, 10.5, 10.0, 9.9, 5.0, 1.0, 0.1, 0.0, -1.0])
-
-
-@attrs.frozen
-class Asker:
-    ticket: Ticket
-    usage: Usage
-    since: float
-    deadline: float
+CLAIMS = st.builds(
+    Claim,
+    st.builds(Usage, st.sampled_from([1, 1, 1, 2, 3, 4, 5, 0])),
+    tenant=st.sampled_from(["a", "a", "b", "c"]),
+    priority=st.sampled_from([0, 0, 1]),
+)
+CROWDS = ["aaaaaaaa", "aaaaaaaa", "bbbb", "cccc", "abcabc", "abababab", "cccaaa"]
+PATIENCE = st.sampled_from([math.inf, math.inf, 30.0, 10.5, 10.0, 9.9, 5.0, 0.1, 0.0, -1.0])
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    ledger_type: ClassVar[type[SlidingWindowLedger]] = SlidingWindowLedger
     queue_type: ClassVar[type[AdmissionQueue]] = AdmissionQueue
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.line: list[Asker] = []
-        self.under_way: list[ReservationId] = []
+        self.book = PlainBook({POOL: 4})
+        self.gate = PlainGate()
+        self.under_way: dict[ReservationId, Granted] = {}
+        self.retries: list[tuple[Claim, Order]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        self.model = NaiveLine(self.book, self.gate, WEIGHTS, MAX_OVERTAKES)
+        self.queue = self.queue_type(
+            self.book, MAX_WAITING, gate=self.gate, weights=WEIGHTS, max_overtakes=MAX_OVERTAKES
+        )
+        self.tickets = 0
         self.fates: dict[Ticket, str] = {}
-        self.refused: dict[type[Rejected], int] = {NeverFits: 0, WaitTooLong: 0, QueueFull: 0}
-        self.requests = 0
+        self.refused: Counter[type[Rejected]] = Counter()
+        self.tenants: Counter[str] = Counter()
 
-        self.ledger = self.ledger_type(LIMITS, 0.5)
-        self.queue = self.queue_type(self.ledger, MAX_WAITING)
-
-    # ── the model ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── the ends ────────────────────────────────────────────────────────────────────────────────────────────
 
     def end(self, ticket: Ticket, fate: str) -> None:
         assert ticket not in self.fates, "a ticket came to two ends"
         self.fates[ticket] = fate
 
     def note_grant(self, granted: Granted, asker: Asker) -> None:
-        assert granted.ticket == asker.ticket
-        assert granted.usage == asker.usage
-        assert granted.waited == self.now - asker.since
-        is_in_time = self.now < asker.deadline or (self.now == asker.deadline and asker.since == self.now)
+        expected = Granted(
+            asker.ticket,
+            granted.reservation,
+            asker.claim,
+            asker.booking,
+            self.now - asker.since,
+            Order(asker.order),
+        )
+        assert granted == expected
+        is_in_time = self.now < asker.deadline or self.now == asker.deadline == asker.since
         assert is_in_time, "a grant to one who waited until its deadline, or after it"
         self.end(granted.ticket, "granted")
-        self.under_way.append(granted.reservation)
+        self.tenants[asker.claim.tenant] += 1
+        self.under_way[granted.reservation] = granted
 
-    def note_time_out(self, timed_out: TimedOut) -> None:
-        asker = next((asker for asker in self.line if asker.ticket == timed_out.ticket), None)
-        assert asker is not None, "a time-out of nobody"
-        assert asker.deadline <= self.now, "a time-out before its deadline"
-        assert timed_out.retry_at >= self.now
-        self.line.remove(asker)
-        self.end(timed_out.ticket, "timed_out")
-
-    def advance_now(self) -> None:
-        due = [asker.ticket for asker in self.line if asker.deadline <= self.now]
+    def advance_now(self) -> int:
+        model, book = self.model, self.book
+        due = sorted(
+            (asker for asker in model.line if asker.deadline <= self.now),
+            key=lambda asker: (asker.deadline, asker.ticket),
+        )
+        # The model looks into a book in which nothing is booked yet, so it is asked as the queue's decisions are read.
+        before = attrs.evolve(
+            book, held=dict(book.held), spent=list(book.spent), freed=[], amounts=dict(book.amounts)
+        )
+        gate = attrs.evolve(self.gate)
         decisions = self.queue.advance(self.now)
-        assert {decision.ticket for decision in decisions if isinstance(decision, TimedOut)} == set(due)
-        for decision in decisions:
-            if isinstance(decision, TimedOut):
-                self.note_time_out(decision)
+        model.book, model.gate = before, gate
+        for asker in due:
+            model.leave(asker)
+            self.end(asker.ticket, "timed_out")
+        read = list(decisions)
+        for asker in due:
+            timed_out = read.pop(0)
+            assert isinstance(timed_out, TimedOut)
+            assert (timed_out.ticket, timed_out.waited) == (asker.ticket, self.now - asker.since)
+            assert timed_out.retry_at >= self.now
+        while (asker_to_go := model.next_to_go(self.now)) is not None:
+            assert read, f"ticket {asker_to_go.ticket} is due and nobody saw to it"
+            decision = read.pop(0)
+            assert decision.ticket == asker_to_go.ticket, "somebody else's turn"
+            if isinstance(decision, Outgrown):
+                assert model.never_fits(asker_to_go)
+                assert str(asker_to_go.booking.needed.requests) in str(decision.error)
+                model.leave(asker_to_go)
+                self.end(decision.ticket, "outgrown")
             else:
-                assert self.line, "a grant to nobody"
-                self.note_grant(decision, self.line.pop(0))
-        # The head does not fit, or it would have been granted.
-        assert not self.line or self.ledger.shortfall(self.line[0].usage, self.now) is not None
-        assert self.queue.next_deadline(self.now) > self.now
+                assert isinstance(decision, Granted)
+                self.note_grant(decision, asker_to_go)
+                before.reserve(asker_to_go.booking, (POOL,), self.now)
+                gate.pass_one(self.now)
+                model.grant(asker_to_go)
+        assert not read, "a decision that nobody expected"
+        model.book, model.gate = book, self.gate
+        return len(decisions)
 
     # ── what can happen ─────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(asks=st.lists(st.tuples(USAGES, PATIENCE), min_size=1, max_size=3))
-    def request(self, asks: list[tuple[Usage, float]]) -> None:
-        for usage, patience in asks:
-            self.request_one(usage, patience)
+    @rule(asks=st.lists(st.tuples(CLAIMS, PATIENCE), min_size=1, max_size=3))
+    def request(self, asks: list[tuple[Claim, float]]) -> None:
+        for claim, patience in asks:
+            self.request_one(claim, patience, None)
 
-    def request_one(self, usage: Usage, patience: float) -> None:
-        self.requests += 1
+    @rule(tenants=st.sampled_from(CROWDS), low=st.sampled_from([0, 0, 1, 2]))
+    def crowd_in(self, tenants: str, low: int) -> None:
+        """More than there is room for, and all with time: the stuff that turns are made of."""
+        for index, tenant in enumerate(tenants):
+            priority = 0 if index >= low else -1
+            self.request_one(Claim(Usage(1), tenant=tenant, priority=priority), math.inf, None)
+
+    @precondition(lambda self: self.retries)
+    @rule(patience=PATIENCE)
+    def retry(self, patience: float) -> None:
+        claim, place = self.retries.pop(0)
+        self.request_one(claim, patience, place)
+
+    def request_one(self, claim: Claim, patience: float, place: Order | None) -> None:
+        model, booking = self.model, Booking.plain(claim.usage)
         deadline = self.now + patience
-        possible_at = self.ledger.earliest_if_refunded(usage, self.now)
-        fits = not self.line and self.ledger.shortfall(usage, self.now) is None
+        asker = Asker(Ticket(self.tickets + 1), claim, booking, self.now, deadline, place)
+        possible_at = self.book.earliest_if_refunded(booking, (POOL,), self.now)
+        possible_at = max(possible_at, self.gate.shut_until(self.now))
+        goes = patience >= 0 and model.goes_at_once(asker, self.now)
+        moves_at = model.next_instant(self.now)
         try:
-            outcome = self.queue.request(usage, self.now, deadline)
+            outcome = self.queue.request(claim, booking, self.now, deadline, place=place)
         except Rejected as refusal:
             self.refused[type(refusal)] += 1
-            expected: dict[type[Rejected], bool] = {
-                NeverFits: usage.requests > 4 or usage.input_tokens > 8,
-                WaitTooLong: deadline <= possible_at == refusal.retry_at and not (fits and patience == 0),
-                QueueFull: not fits and len(self.line) == MAX_WAITING,
+            expected = {
+                NeverFits: claim.usage.requests > self.book.amounts[POOL],
+                WaitTooLong: deadline <= possible_at,
+                QueueFull: place is None and len(model.line) >= MAX_WAITING,
             }
-            if not expected[type(refusal)]:
+            if goes or not expected[type(refusal)]:
                 raise AssertionError("refused without reason") from refusal
+            if isinstance(refusal, QueueFull):
+                assert refusal.retry_at == (None if moves_at == math.inf else moves_at)
             return
-        asker = Asker(outcome.ticket, usage, self.now, deadline)
-        assert deadline > max(self.now, possible_at) or (fits and patience == 0)
+        self.tickets += 1
+        assert outcome.ticket == self.tickets
+        assert goes == isinstance(outcome, Granted)
         if isinstance(outcome, Granted):
-            assert fits, "a newcomer passed those who wait"
             self.note_grant(outcome, asker)
+            model.grant(asker)
         else:
-            assert not fits
-            self.line.append(asker)
-            assert len(self.line) <= MAX_WAITING
-            assert outcome == Queued(asker.ticket, position=len(self.line))
+            assert deadline > possible_at
+            assert place is not None or len(model.line) < MAX_WAITING
+            model.join(asker)
+            assert outcome == Queued(asker.ticket, self.position(asker))
+
+    def position(self, asker: Asker) -> int:
+        def rank(one: Asker) -> tuple[float, ...]:
+            return (-one.claim.priority, one.place is None, one.order, one.ticket)
+
+        return sorted(self.model.line, key=rank).index(asker) + 1
 
     @rule()
     def advance(self) -> None:
@@ -131,50 +199,57 @@ class AdmissionMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
 
-    @precondition(lambda self: self.line)
+    @precondition(lambda self: self.model.line)
     @rule()
-    def go_to_the_next_deadline(self) -> None:
+    def the_next_deadline_is_the_first_instant_at_which_something_happens(self) -> None:
         instant = self.queue.next_deadline(self.now)
-        if instant < math.inf:
-            self.now = max(self.now, instant)
-            before = len(self.line)
-            self.advance_now()
-            assert len(self.line) < before, "the one timer fired for nothing"
-
-    @precondition(lambda self: self.line)
-    @rule()
-    def nothing_happens_before_the_next_deadline(self) -> None:
-        self.advance_now()
-        instant = self.queue.next_deadline(self.now)
+        assert max(instant, self.now) == max(self.model.next_instant(self.now), self.now)
         just_before = math.nextafter(min(instant, self.now + 100.0), -math.inf)
         if just_before > self.now:
             self.now = just_before
-            assert self.queue.advance(self.now) == ()
+            assert self.advance_now() == 0
+        if instant < math.inf:
+            self.now = max(self.now, instant)
+            assert self.advance_now() > 0, "the one timer fired for nothing"
 
     @precondition(lambda self: self.under_way)
-    @rule(data=st.data(), how=st.sampled_from(["used", "less", "more", "charged", "refunded"]))
+    @rule(data=st.data(), how=st.sampled_from(["spent", "spent", "refunded", "refused"]))
     def settle(self, data: st.DataObject, how: str) -> None:
-        reservation = data.draw(st.sampled_from(self.under_way))
-        self.under_way.remove(reservation)
-        self.settle_one(reservation, how)
+        reservation = data.draw(st.sampled_from(sorted(self.under_way)))
+        granted = self.under_way.pop(reservation)
+        self.book.settle(reservation, self.now, until=self.now + (WINDOW if how == "spent" else 0.0))
+        if how == "refused":
+            self.retries.append((granted.claim, granted.place))
 
-    def settle_one(self, reservation: ReservationId, how: str) -> None:
-        match how:
-            case "charged" | "refunded":
-                self.ledger.cancel(reservation, self.now, charged=how == "charged")
-            case _:
-                tokens = {"used": None, "less": 0, "more": 9}[how]
-                self.ledger.report(reservation, self.now, input_tokens=tokens, output_tokens=0)
+    @rule(amount=st.sampled_from([2, 3, 4, 5]))
+    def change_the_limit(self, amount: int) -> None:
+        self.book.change_limit(POOL, amount)
 
-    @precondition(lambda self: self.line)
+    @rule(seconds=st.sampled_from([0.0, 0.0, 0.1, 2.0]), left=st.sampled_from([None, None, None, 0, 1, 2]))
+    def set_the_gate(self, seconds: float, left: int | None) -> None:
+        self.gate.open_from, self.gate.left = self.now + seconds, left
+
+    @rule(rounds=st.integers(1, 3), left=st.sampled_from([None, 1]))
+    def work_on(self, rounds: int, left: int | None) -> None:
+        """Let all calls under way end, and go on to where something happens."""
+        for _ in range(rounds):
+            self.gate.left = left
+            for reservation in sorted(self.under_way):
+                del self.under_way[reservation]
+                self.book.settle(reservation, self.now, until=self.now + WINDOW)
+            instant = self.queue.next_deadline(self.now)
+            self.now = max(self.now, min(instant, self.now + WINDOW))
+            self.advance_now()
+
+    @precondition(lambda self: self.model.line)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        asker = data.draw(st.sampled_from(self.line))
+        asker = data.draw(st.sampled_from(self.model.line))
 
         outcome = self.queue.withdraw(asker.ticket, self.now)
 
         assert outcome == Withdrawn(asker.ticket, waited=self.now - asker.since)
-        self.line.remove(asker)
+        self.model.leave(asker)
         self.end(asker.ticket, "withdrawn")
 
     @precondition(lambda self: self.fates)
@@ -184,84 +259,92 @@ class AdmissionMachine(RuleBasedStateMachine):
 
         assert self.queue.withdraw(ticket, self.now) == NotWaiting(ticket)
 
-    @precondition(lambda self: self.line)
+    @precondition(lambda self: self.model.line)
     @rule(seconds=PAUSES)
     def crash(self, seconds: float) -> None:
-        """Lose the queue, and let those in line stand in another one over the same ledger."""
+        """Lose the queue, and let those in line stand in another one over the same book."""
         self.now += seconds
-        stood, self.line, self.fates, self.requests = self.line, [], {}, 0
-        self.refused = dict.fromkeys(self.refused, 0)
-        self.queue = self.queue_type(self.ledger, MAX_WAITING)
+        stood = self.model.line
+        self.begin()
         for asker in stood:
             self.rejoin(asker)
 
     def rejoin(self, asker: Asker) -> None:
-        fits = not self.line and self.ledger.shortfall(asker.usage, self.now) is None
-        self.requests += 1
-
-        outcome = self.queue.rejoin(asker.usage, self.now, asker.deadline, asker.since)
-
-        returned = attrs.evolve(asker, ticket=outcome.ticket)
+        returned = attrs.evolve(asker, ticket=Ticket(self.tickets + 1), is_promoted=False)
+        goes = self.model.goes_at_once(returned, self.now)
+        try:
+            outcome = self.queue.rejoin(
+                asker.claim, asker.booking, self.now, asker.deadline, asker.since, place=asker.place
+            )
+        except NeverFits:
+            self.refused[NeverFits] += 1
+            assert self.model.never_fits(returned)
+            return
+        self.tickets += 1
+        assert outcome.ticket == returned.ticket
         if isinstance(outcome, TimedOut):
             assert asker.deadline <= self.now, "a time-out before its deadline"
             assert outcome.waited == self.now - asker.since
             self.end(outcome.ticket, "timed_out")
         elif isinstance(outcome, Granted):
-            assert fits, "somebody passed those who stood before"
+            assert goes, "somebody passed those who stood before"
             self.note_grant(outcome, returned)
+            self.model.grant(returned)
         else:
-            assert not fits
-            self.line.append(returned)
-            assert outcome == Queued(outcome.ticket, position=len(self.line))
+            assert not goes
+            self.model.join(returned)
+            assert outcome == Queued(returned.ticket, self.position(returned))
 
-    @precondition(lambda self: self.line)
+    @precondition(lambda self: self.model.line)
     @rule(data=st.data())
     def look(self, data: st.DataObject) -> None:
-        asker = data.draw(st.sampled_from(self.line))
+        asker = data.draw(st.sampled_from(self.model.line))
 
         place = self.queue.inspect(asker.ticket, self.now)
 
         assert isinstance(place, Place)
-        assert place.position == self.line.index(asker) + 1
-        together = sum((other.usage for other in self.line[: place.position]), start=NOTHING)
-        turn = self.ledger.earliest(together, self.now)
-        if isinstance(turn, Unknown) or turn == math.inf:
-            assert place.expected_wait is Unknown.UNTIL_SETTLEMENT
-        else:
-            assert place.expected_wait == turn - self.now
+        assert place.position == self.position(asker)
+        assert (place.claim, place.deadline) == (asker.claim, asker.deadline)
 
     # ── what always holds ───────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
     def no_ticket_is_lost(self) -> None:
         books = self.queue.statistics(self.now)
-        ends = list(self.fates.values())
+        ends = Counter(self.fates.values())
 
-        assert books.waiting == len(self.line)
+        assert books.waiting == len(self.model.line)
         assert (books.granted, books.timed_out, books.withdrawn) == (
-            ends.count("granted"),
-            ends.count("timed_out"),
-            ends.count("withdrawn"),
+            ends["granted"],
+            ends["timed_out"],
+            ends["withdrawn"],
         )
         refused = (books.refused_never_fits, books.refused_wait_too_long, books.refused_queue_full)
-        assert refused == tuple(self.refused.values())
-        assert self.requests == books.waiting + len(ends) + sum(refused)
-        assert books.oldest_wait == (self.now - self.line[0].since if self.line else 0.0)
+        assert refused == (
+            self.refused[NeverFits] + ends["outgrown"],
+            self.refused[WaitTooLong],
+            self.refused[QueueFull],
+        )
+        assert self.tickets == books.waiting + len(self.fates)
+        assert books.granted_by_tenant == self.tenants
+        first = min((asker.since for asker in self.model.line), default=self.now)
+        assert books.oldest_wait == self.now - first
 
     @invariant()
     def calls_under_way_are_the_granted_ones(self) -> None:
-        assert self.ledger.statistics(self.now).in_flight == len(self.under_way)
+        assert set(self.book.held) == set(self.under_way)
 
     def teardown(self) -> None:
         """Liveness: with nothing but the one timer and the settling of calls, everything ends."""
-        for _ in range(4 * MAX_WAITING + 4):
-            if not self.line:
+        self.gate.left = None
+        for _ in range(8 * MAX_WAITING):
+            if not self.model.line:
                 break
             self.advance_now()
-            while self.under_way:
-                self.settle_one(self.under_way.pop(), "used")
+            for reservation in sorted(self.under_way):
+                del self.under_way[reservation]
+                self.book.settle(reservation, self.now, until=self.now + WINDOW)
             instant = self.queue.next_deadline(self.now)
-            assert instant < math.inf or not self.line, "somebody waits and nothing will ever happen"
+            assert instant < math.inf or not self.model.line, "somebody waits and nothing will ever happen"
             self.now = max(self.now, min(instant, self.now + 1e6))
-        assert not self.line, "somebody waits for ever"
-        assert not isinstance(self.ledger.shortfall(NOTHING, self.now + 100.0), Shortfall)
+        assert not self.model.line, "somebody waits for ever"

@@ -166,3 +166,70 @@ def test_changed_parts_are_those_of_a_naive_list(changes: list[tuple[int, int, i
             gone += amount
             if amount:
                 assert parts.gone_at(gone) == instant
+
+
+# what has left, and is remembered for a while
+
+
+def test_what_has_left_is_remembered_by_when_it_left() -> None:
+    parts = sum_of((5, 2.0), (3, 4.0), (2, 6.0))
+    parts.expire(5.0)
+
+    assert [parts.left_since(instant) for instant in (0.0, 2.0, 3.9, 4.0)] == [8, 3, 3, 0]
+
+
+def test_what_had_left_before_it_was_added_is_remembered_too() -> None:
+    parts = sum_of((5, 2.0), (3, 4.0), (2, 6.0))
+    parts.expire(5.0)
+    assert parts.gone_at(2) == 6.0
+
+    parts.add(7, 3.0)
+    parts.add(1, 4.5)
+    parts.expire(5.0)
+
+    assert parts.total == 2
+    assert parts.gone_at(2) == 6.0
+    assert [parts.left_since(instant) for instant in (0.0, 2.0, 3.0, 4.0)] == [16, 11, 4, 1]
+    assert list(parts.faults(5.0, 6.0)) == []
+
+
+def test_what_was_cut_off_is_forgotten_and_said_to_be() -> None:
+    parts = ExpiringSum()
+    for instant in range(200):
+        parts.expire(float(instant))
+        parts.add(1, leaves_at=instant + 10.0)
+    kept = parts.left_since(190.0)
+
+    assert kept == 9
+    assert parts.left_since(0.0) is None
+    parts.add(1, leaves_at=0.5)
+    parts.add(1, leaves_at=195.0)
+    assert parts.left_since(0.0) is None
+    assert parts.left_since(190.0) == 10
+
+
+def test_what_comes_late_takes_no_room_for_long() -> None:
+    parts = sum_of((1, 1e6))
+    parts.expire(1e6)
+    for instant in range(10_000):
+        parts.add(1, float(instant))
+
+    assert len(parts._late) <= 128
+    assert parts.left_since(9_990.0) == 10
+    assert parts.left_since(100.0) is None
+
+
+@given(parts=st.lists(st.tuples(st.integers(0, 9), st.integers(-50, 50)), max_size=300))
+def test_what_has_left_is_that_of_a_naive_list_as_long_as_it_is_known(parts: list[tuple[int, int]]) -> None:
+    present, naive = ExpiringSum(), list[tuple[int, int]]()
+    for now, (amount, lasts) in enumerate(parts):
+        present.expire(now)
+        present.add(amount, now + lasts)
+        present.expire(now)
+        naive.append((now + lasts, amount))
+
+        assert present.total == sum(amount for leaves_at, amount in naive if leaves_at > now)
+        for since in (now - 1, now - 10, now - 60):
+            left = present.left_since(since)
+            exact = sum(amount for leaves_at, amount in naive if since < leaves_at <= now)
+            assert left == exact or (left is None and now >= 64)

@@ -14,7 +14,8 @@ from supervisors.runtime.bad_evening import faults
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings
 from supervisors.runtime.simulation import simulated_provider
 
-QUICK = RetrySettings(max_retries=40, initial=0.01, cap=0.01)
+QUICK = RetrySettings(max_retries=3, initial=0.01, cap=0.01)
+"""Three retries: the pauses after overloads, 1, 2 and 4 s, outlive the first seconds, and not devon's first model."""
 
 
 @pytest.fixture(autouse=True)

@@ -298,12 +298,14 @@ async def test_a_reader_whose_turn_never_came_took_no_time() -> None:
 
 
 async def test_nothing_is_waited_for_that_cannot_come_before_the_deadline() -> None:
-    settings = settings_with(models=(FIRST,), readers={"deadline": 60.0})
+    # All three are out before one of them is refused, and nobody else goes out after that.
+    settings = settings_with(models=(FIRST,), readers={"deadline": 60.0, "concurrency": 3})
     fault = rate_limited(retry_after=100, system=COLTON)
     analysis = (await analyze(fault, settings=settings, script=SIGN)).analysis
 
     assert analysis.errors["colton"].kind == "rate limit (429)"
-    assert analysis.seconds == 2.5
+    assert tuple(analysis.results) == ("maya", "devon")
+    assert analysis.seconds == 2.0
 
 
 async def test_a_cancelled_analysis_leaves_no_request_behind() -> None:

@@ -60,13 +60,14 @@ async def test_a_call_falls_back_when_the_preferred_model_stays_overloaded() -> 
     assert (statistics.failed_attempts, statistics.passed_over) == (3, 1)
 
 
-async def test_the_tree_is_transport_a_limiter_for_each_model_and_the_endpoint() -> None:
+async def test_the_tree_is_transport_cooldown_a_limiter_for_each_model_and_the_endpoint() -> None:
     settings = settings_with()
     async with open_runtime(settings, transport=provider_for(settings).transport) as runtime:
         children = await runtime.tree.which_children()
 
     assert [(child.id, child.restart) for child in children] == [
         ("transport", "permanent"),
+        ("cooldown", "permanent"),
         (f"limiter/{FIRST}", "permanent"),
         (f"limiter/{SECOND}", "permanent"),
         ("endpoint", "permanent"),
@@ -124,14 +125,24 @@ async def test_a_spent_budget_ends_a_call_at_once() -> None:
     assert provider.statistics().requests == 1
 
 
-async def test_a_call_beyond_a_whole_window_is_refused_unsent() -> None:
+@pytest.mark.parametrize(("margin", "most"), [(1.0, 8000), (0.97, 7760), (0.5, 4000)])
+async def test_a_call_beyond_a_whole_window_is_refused_unsent(margin: float, most: int) -> None:
+    settings = settings_with(limits={"output": "max_tokens", "margin": margin})
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(NeverFits, match=f"output_tokens must be <= {most} "):
+            await runtime.call(attrs.evolve(REQUEST, max_tokens=most + 1))
+
+    assert provider.statistics().requests == 0
+
+
+async def test_where_output_counts_as_it_is_produced_a_long_answer_may_be_allowed() -> None:
     settings = settings_with()
     provider = provider_for(settings)
     async with open_runtime(settings, transport=provider.transport) as runtime:
-        with pytest.raises(NeverFits, match="output_tokens must be <= 8000"):
-            await runtime.call(attrs.evolve(REQUEST, max_tokens=8001))
+        answered = await runtime.call(attrs.evolve(REQUEST, max_tokens=8001))
 
-    assert provider.statistics().requests == 0
+    assert answered.attempts == 1
 
 
 async def test_an_answer_that_never_comes_is_given_up_after_attempt_timeout() -> None:
@@ -354,7 +365,7 @@ async def test_a_transport_that_crashes_is_opened_anew_and_the_call_goes_on(wire
 
     assert (answered.model_used, answered.attempts) == (FIRST, 2)
     assert transport.incarnation == 2
-    assert [child.incarnation for child in others] == [1, 1, 1]
+    assert [child.incarnation for child in others] == [1, 1, 1, 1]
     assert line.notes[1:3] == ["opened", "closed"]
 
 
@@ -381,7 +392,7 @@ async def test_a_limiter_that_is_started_again_is_so_alone_and_has_forgotten_not
         incarnations = [child.incarnation for child in await runtime.tree.which_children()]
 
     assert answered.model_used == FIRST
-    assert incarnations == [1, 2, 1, 1]
+    assert incarnations == [1, 1, 2, 1, 1]
     assert trio.current_time() < 10.0
     assert books.ledger.used.requests == 2
 

@@ -176,7 +176,7 @@ async def test_an_analysis_is_told_from_the_first_child_to_the_last() -> None:
         await runtime.analyze(SCRIPT)
 
     assert page.names() == [
-        *["child.started"] * 4,
+        *["child.started"] * 5,
         "analysis.started",
         "child.started",
         "call.failed",
@@ -185,10 +185,11 @@ async def test_an_analysis_is_told_from_the_first_child_to_the_last() -> None:
         "call.answered",
         "child.stopped",
         "analysis.finished",
-        *["child.stopped"] * 4,
+        *["child.stopped"] * 5,
     ]
     assert [fact["child"] for fact in page.of("child.started")] == [
         "transport",
+        "cooldown",
         *LIMITERS,
         "endpoint",
         "maya",
@@ -258,6 +259,8 @@ async def test_neither_key_nor_words_reach_the_log_wherever_they_are_put(
             books.record(DeadLetter(message, "endpoint", Fate.FAILED, "nobody waits", RuntimeError(KEY)))
 
     assert page.names().count("message.dead_lettered") == 2
-    assert page.of("message.dead_lettered")[-1]["operation"] == "Endpoint.call(request=<ChatRequest>)"
+    assert page.of("message.dead_lettered")[-1]["operation"] == (
+        "Endpoint.call(request=<ChatRequest>, terms=<CallTerms>)"
+    )
     assert len(page.events()) > 10
     assert "PLANTED" not in page.file.getvalue()

@@ -54,7 +54,19 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         max_tokens=1024,
         attempt_timeout=120.0,
     )
-    assert settings.limits == LimitSettings(50, 30_000, 8_000, 60.0, 0.5, 1000, 600.0)
+    assert settings.limits == LimitSettings(
+        requests=50,
+        input_tokens=30_000,
+        output_tokens=8_000,
+        window=60.0,
+        slack=0.5,
+        margin=0.97,
+        algorithm="auto",
+        output="at_completion",
+        learns=True,
+        max_queue=1000,
+        max_wait=600.0,
+    )
     assert settings.readers == ReaderSettings(("maya", "colton", "devon"), 2, 12_000, 3600.0)
     assert settings.retry == RetrySettings(5, 0.5, 30.0, 300.0)
     assert settings.supervision == SupervisionSettings(3, 30.0, 0.1, 30.0, 5.0)
@@ -498,10 +510,10 @@ def test_a_section_must_leave_room_for_what_is_asked_about_it() -> None:
             readers=ReaderSettings(section_tokens=section), limits=LimitSettings(input_tokens=10_000)
         )
 
-    check_sections_fit(settings(6976))
+    check_sections_fit(settings(6676))
     with pytest.raises(SettingsError) as caught:
-        check_sections_fit(settings(6977))
+        check_sections_fit(settings(6677))
     assert str(caught.value) == (
-        "readers.section_tokens must be <= 6976 to be asked about, with provider.max_tokens 1024 of an answer"
-        " and 2000 of instructions, within limits.input_tokens 10000, got 6977"
+        "readers.section_tokens must be <= 6676 to be asked about, with provider.max_tokens 1024 of an answer"
+        " and 2000 of instructions, within 9700, which is limits.margin of limits.input_tokens, got 6677"
     )

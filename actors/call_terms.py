@@ -1,0 +1,49 @@
+"""On whose behalf a call is made, and how urgent it is: what its place in line depends on."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.policies.claim import Claim
+from actors.policies.estimate import Estimate
+from actors.policies.scope import Scope
+from actors.policies.usage import Usage
+
+
+@attrs.frozen
+class CallTerms:
+    """What a caller says of a call beside the question itself.
+
+    Args:
+        tenant: whom the capacity is for; tenants share it by weight.
+        priority: the larger goes first.
+        kind: label of the task: what output of its kind came to is learned under it.
+        scopes: what it falls under beside the pool of its model, such as a key or a workspace.
+
+    Raises:
+        TypeError, ValueError: a value that a `Claim` would refuse.
+    """
+
+    tenant: str = ""
+    priority: float = 0
+    kind: str = ""
+    scopes: tuple[Scope, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.claim(Usage())
+
+    def claim(self, usage: Usage, *, model: str = "", estimate: Estimate | None = None) -> Claim:
+        """Return the claim for `usage` on these terms, of which the input is by `estimate`."""
+        return Claim(
+            usage,
+            kind=self.kind,
+            scopes=self.scopes,
+            tenant=self.tenant,
+            priority=self.priority,
+            model=model,
+            estimate=estimate,
+        )
+
+
+ORDINARY = CallTerms()
+"""Nobody's in particular, and no more urgent than others."""

@@ -1,0 +1,165 @@
+"""The meter agrees with its naive models through any history, and the machines are worth their names."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from meter_machine import MeterMachine
+from promise_machine import MACHINES, PromiseMachine
+
+from actors.policies import meter as meter_module
+from actors.policies.limits import Limit
+from actors.policies.meter import Meter
+from actors.policies.token_bucket import TokenBucket
+
+TestMeterAgreesWithItsModels = MeterMachine.TestCase
+TestMeterAgreesWithItsModels.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+SEARCH = settings(
+    max_examples=400,
+    stateful_step_count=40,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    report_multiple_bugs=False,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def is_caught(machine: type[RuleBasedStateMachine]) -> bool:
+    """Run a machine with a bug in it."""
+    try:
+        run_state_machine_as_test(machine, settings=SEARCH)
+    except (AssertionError, ValueError):
+        return True
+    return False
+
+
+class ForgetsTheLag(Meter):
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
+        del lag
+        super().settle(held, actual, at, 0.0, now)
+
+
+class CountsFromNowOn(Meter):
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
+        super().settle(held, actual, max(at, now), lag, now)
+
+
+class ExpiresATickEarly(Meter):
+    def lacks(self, needed: int, now: float) -> int:
+        self.expire(math.nextafter(now, math.inf))
+        return super().lacks(needed, now)
+
+
+class FreesWhatIsHeldTwice(Meter):
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
+        super().settle(held, actual, at, lag, now)
+        self.held = max(0, self.held - held)
+
+
+class ForgetsWhatIsHeldInABucket(Meter):
+    def lacks(self, needed: int, now: float) -> int:
+        return super().lacks(needed, now) - (self.held if self.algorithm == "token_bucket" else 0)
+
+
+class GivesBackToTheBucket(Meter):
+    def amend(self, before: int, after: int, at: float, lag: float, now: float) -> None:
+        super().amend(before, after, at, lag, now)
+        self._bucket._taken = max(0, self._bucket._taken - max(0, before - after))
+
+
+class WakesEarly(Meter):
+    def _back_at(self, gone: int, now: float) -> float:
+        instant = super()._back_at(gone, now)
+        return instant if math.isinf(instant) else max(now, math.nextafter(instant, -math.inf))
+
+
+class KeepsOneBookOnly(Meter):
+    def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
+        bucket = self._bucket._full_until, self._bucket._taken
+        super().settle(held, actual, at, lag, now)
+        if self.algorithm == "sliding_window":
+            self._bucket._full_until, self._bucket._taken = bucket
+
+
+class EmptiesTheBucketAtEveryChange(Meter):
+    def change_limit(self, limit: Limit, now: float) -> None:
+        super().change_limit(limit, now)
+        self._bucket = TokenBucket(limit.amount, limit.window)
+
+
+METERS = (
+    ForgetsTheLag,
+    CountsFromNowOn,
+    ExpiresATickEarly,
+    FreesWhatIsHeldTwice,
+    ForgetsWhatIsHeldInABucket,
+    GivesBackToTheBucket,
+    WakesEarly,
+    KeepsOneBookOnly,
+    EmptiesTheBucketAtEveryChange,
+)
+
+
+@pytest.mark.parametrize("mutant", METERS)
+def test_the_machine_catches_a_meter_that(mutant: type[Meter], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeterMachine, "meter_type", mutant)
+
+    assert is_caught(MeterMachine)
+
+
+class StartsAtTheLatest(TokenBucket):
+    """Forgets the tokens that were taken before, when some are taken later."""
+
+    def take(self, tokens: int, counted_by: float) -> None:
+        if counted_by > self._full_until:
+            self._full_until, self._taken, self._counted_by = counted_by, tokens, counted_by
+        else:
+            super().take(tokens, counted_by)
+
+
+class RoundsDown(TokenBucket):
+    def missing_whole(self, now: float) -> int:
+        return max(0, math.floor(self.missing(now)))
+
+
+class RefillsAheadOfTheCount(TokenBucket):
+    def resize(self, amount: int, now: float) -> TokenBucket:
+        """As many tokens are missing, whenever they are taken."""
+        resized = RefillsAheadOfTheCount(amount, self.window)
+        missing = math.ceil(self.missing(now))
+        if missing:
+            resized.take(missing, now - (missing - self.missing(now)) * self.window / amount)
+        return resized
+
+
+@pytest.mark.parametrize("mutant", [StartsAtTheLatest, RoundsDown, RefillsAheadOfTheCount])
+def test_the_machine_catches_a_bucket_that(
+    mutant: type[TokenBucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter_module, "TokenBucket", mutant)
+
+    assert is_caught(MeterMachine)
+
+
+@pytest.mark.parametrize("mutant", [ForgetsTheLag, FreesWhatIsHeldTwice, ForgetsWhatIsHeldInABucket])
+def test_a_provider_refuses_what_is_granted_by_a_meter_that(
+    mutant: type[Meter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromiseMachine, "meter_type", mutant)
+
+    assert any(is_caught(machine) for machine in MACHINES)
+
+
+@pytest.mark.parametrize("mutant", [StartsAtTheLatest, RoundsDown])
+def test_a_provider_refuses_what_is_granted_with_a_bucket_that(
+    mutant: type[TokenBucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter_module, "TokenBucket", mutant)
+
+    assert any(is_caught(machine) for machine in reversed(MACHINES))
