@@ -8,7 +8,7 @@ import attrs
 
 from actors.policies.admission_records import AdmissionStatistics, Order
 from actors.policies.claim import Claim
-from actors.policies.estimate import EstimateStatistics
+from actors.policies.estimate import Estimate, EstimateStatistics
 from actors.policies.learning_records import LearningStatistics
 from actors.policies.ledger_records import LedgerStatistics, ReservationId, ScopeStatistics
 from actors.policies.ramp import RampStatistics
@@ -29,6 +29,7 @@ class Grant:
         granted_at: the instant of the grant.
         waited: seconds from the request to the grant, restarts of the limiter included.
         place: its place in line. A retry of the same call that asks with it goes before everybody who came after.
+        estimate: how its input was guessed at the grant, or None where it was certain.
     """
 
     reservation: ReservationId
@@ -39,6 +40,7 @@ class Grant:
     granted_at: float
     waited: float
     place: Order
+    estimate: Estimate | None = attrs.field(default=None, repr=False)
 
     @property
     def usage(self) -> Usage:

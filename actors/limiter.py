@@ -124,9 +124,7 @@ class Limiter(Actor):
     async def setup(self) -> None:
         """Begin the ledger, unless one was taken over. After a restart nobody knows what was spent: assume all."""
         if self._cooldown is not None:
-            self._cooldown.tell_regardless(
-                Cooldown.subscribe(self._pool_name, PauseTeller(self.ref), self.name)
-            )
+            self._subscribe(self._cooldown)
         if self._memory.began_in:
             return
         self._memory.began_in = self.incarnation
@@ -310,7 +308,7 @@ class Limiter(Actor):
             )
             memory.delivered.discard(grant.reservation)
             if isinstance(settled, Settled):
-                memory.learn_sizes(grant.claim, prompt_tokens, output_tokens)
+                memory.learn_sizes(grant.claim, grant.estimate, prompt_tokens, output_tokens)
         else:
             supposed = grant.supposed
             actual = Usage(
@@ -516,6 +514,7 @@ class Limiter(Actor):
             self.now(),
             granted.waited,
             granted.place,
+            granted.booking.estimate,
         )
 
     def _is_known(self, grant: Grant) -> bool:
@@ -565,9 +564,13 @@ class Limiter(Actor):
             memory.unlearn(now)
         if self._cooldown is not None:
             memory.ramp.settled("trouble", granted_at=grant.granted_at, now=now)
+            self._subscribe(self._cooldown)  # it may have lost its books meanwhile, and us with them
             self._cooldown.tell_regardless(Cooldown.hear(self._pool_name, trouble))
         else:
             self._take(memory.cooldown.hear(trouble, now))
+
+    def _subscribe(self, cooldown: Ref[Cooldown]) -> None:
+        cooldown.tell_regardless(Cooldown.subscribe(self._pool_name, PauseTeller(self.ref), self.name))
 
     def _take(self, pause: Pause) -> None:
         ramp, now = self._memory.ramp, self.now()

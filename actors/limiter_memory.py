@@ -12,7 +12,7 @@ from actors.policies.admission_records import AdmissionStatistics
 from actors.policies.booking import Booking
 from actors.policies.claim import Claim
 from actors.policies.cooldown import CooldownPolicy
-from actors.policies.estimate import Estimator
+from actors.policies.estimate import Estimate, Estimator
 from actors.policies.learning import AlgorithmSetting, LimitLearner
 from actors.policies.learning_records import NOTHING_LEARNED, Lesson, Seen
 from actors.policies.ledger import Ledger
@@ -104,18 +104,27 @@ class LimiterMemory:
         estimate = self.estimator.estimate_again(claim.model, claim.estimate)
         # What is added for caution must not make a call impossible that is not.
         most = max(estimate.expected, _least(kept.input_tokens for kept in limits))
-        return booking.with_input(int(min(estimate.at_most, most)))
+        return booking.with_input(int(min(estimate.at_most, most)), estimate)
 
     def rebook(self, claim: Claim, _booking: Booking) -> Booking:
         """Return how a claim that waits stands in the books by now: all that was learned meanwhile counts."""
         return self.book(claim)
 
-    def learn_sizes(self, claim: Claim, prompt_tokens: int | None, output_tokens: int | None) -> None:
-        """Learn from an answered call how long prompts and answers are; None where that is unknown."""
+    def learn_sizes(
+        self, claim: Claim, estimate: Estimate | None, prompt_tokens: int | None, output_tokens: int | None
+    ) -> None:
+        """Learn from an answered call how long prompts and answers are; None where that is unknown.
+
+        Args:
+            claim: what the call was asked for with.
+            estimate: how its prompt was guessed when it was granted.
+            prompt_tokens: what its prompt was.
+            output_tokens: what its answer was.
+        """
         if output_tokens is not None:
             self.outputs.learn(claim.kind, output_tokens)
-        if claim.estimate is not None and prompt_tokens is not None:
-            self.estimator.correct(claim.model, claim.estimate, prompt_tokens)
+        if estimate is not None and prompt_tokens is not None:
+            self.estimator.correct(claim.model, estimate, prompt_tokens)
 
     def taken_over(self, rules: LimiterRules, now: float) -> LimiterMemory:
         """Check that it may be used further, and give back what was reserved and told nobody: nothing was sent.

@@ -130,7 +130,7 @@ async def open_path(
             make = exact(Limiter, limits or Limits(), **(rules or {}))
             limiter = await stack.enter_async_context(open_actor(make, name=f"limiter/{model}"))
             lines.append(Line(model, limiter))
-        yield CallPath(lines, options.pop("transport", provider.transport), DIALECT, **options)
+        yield CallPath(lines, **{"transport": provider.transport, "dialect": DIALECT, **options})
 
 
 def a_request(text: str = "hello", *, max_tokens: int = 100) -> ChatRequest:

@@ -23,7 +23,7 @@ from cast_setup import (
 
 from actors.cooldown import Cooldown
 from actors.errors import CallFailed, ProviderFailed
-from actors.kernel import Ref, open_actor
+from actors.kernel import Ref, op, open_actor
 from actors.limiter import Limiter
 from actors.policies.claim import Claim
 from actors.policies.cooldown_records import Trouble
@@ -55,7 +55,9 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
     ],
     ids=lambda value: f"{value.kind} {value.retry_after}" if isinstance(value, Trouble) else "",
 )
-async def test_what_a_refusal_frees_is_granted_when_its_pause_is_over(trouble: Trouble, paused: float) -> None:
+async def test_what_a_refusal_frees_is_granted_when_its_pause_is_over(
+    trouble: Trouble, paused: float
+) -> None:
     async with open_actor(exact(Limiter, ONE)) as limiter:
         first = await acquire(limiter)
         async with trio.open_nursery() as nursery:
@@ -192,7 +194,10 @@ async def test_a_refusal_at_one_limiter_pauses_another_of_the_same_pool_and_none
 async def test_who_refused_is_shut_before_the_cooldown_has_heard_of_it() -> None:
     """The cooldown is another actor, and its word takes a turn: that turn would be enough to let fifty out."""
     async with open_actor(Cooldown) as cooldown:
-        async with open_actor(exact(Limiter, ONE, cooldown=cooldown)) as limiter, trio.open_nursery() as nursery:
+        async with (
+            open_actor(exact(Limiter, ONE, cooldown=cooldown)) as limiter,
+            trio.open_nursery() as nursery,
+        ):
             first = await acquire(limiter)
             nursery.start_soon(acquire, limiter)
             await trio.sleep(1)
@@ -250,6 +255,26 @@ async def test_a_pause_outlasts_a_crash(keeps_state: bool) -> None:
 
             assert (await acquire(limiter)).waited == 10.0
             assert trio.current_time() == 10.0
+
+
+async def test_a_cooldown_that_has_lost_its_books_learns_of_its_listeners_with_the_next_refusal() -> None:
+    class FragileCooldown(Cooldown):
+        @op
+        def crash(self) -> None:
+            raise KeyError("crash")
+
+    async with (
+        open_restarting(FragileCooldown, "cooldown") as cooldown,
+        open_actor(exact(Limiter, MANY, cooldown=cooldown)) as limiter,
+    ):
+        await trio.testing.wait_all_tasks_blocked()
+        await cooldown.tell(FragileCooldown.crash())
+        await trio.sleep(1)
+        assert await cooldown.ask(Cooldown.statistics()) == {}
+        await refund(limiter, await acquire(limiter), RATE)
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert (await acquire(limiter)).waited == 10.0
 
 
 async def test_a_limiter_of_its_own_keeps_the_pause_over_a_warm_crash() -> None:

@@ -24,7 +24,6 @@ from cast_setup import (
 )
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
-from actors.grant import Grant
 from actors.kernel import Message, open_actor
 from actors.limiter import Limiter
 from actors.policies.admission_records import Place, Ticket, UnknownTicket
@@ -322,7 +321,9 @@ async def test_who_raises_when_told_is_taken_out_of_the_line() -> None:
 
     async with open_actor(exact(Limiter, ONE)) as limiter:
         first = await acquire(limiter)
-        with pytest.raises(Rejected, match=r"^on_queued raised, and the request was taken out of the line") as caught:
+        with pytest.raises(
+            Rejected, match=r"^on_queued raised, and the request was taken out of the line"
+        ) as caught:
             await acquire(limiter, on_queued=object_)
 
         assert isinstance(caught.value.__cause__, KeyError)
@@ -347,7 +348,9 @@ async def test_a_place_is_shown_as_long_as_it_waits() -> None:
         assert await limiter.ask(Limiter.inspect(Ticket(1))) is None  # never stood in line
 
 
-@pytest.mark.parametrize(("ticket", "error"), [(0, UnknownTicket), (1, UnknownTicket), ("it", (TypeError, ValueError))])
+@pytest.mark.parametrize(
+    ("ticket", "error"), [(0, UnknownTicket), (1, UnknownTicket), ("it", (TypeError, ValueError))]
+)
 async def test_a_ticket_that_was_never_given_is_refused(ticket: Any, error: Any) -> None:
     async with open_actor(exact(Limiter, ONE)) as limiter:
         with pytest.raises(error):
@@ -488,7 +491,9 @@ async def test_the_books_of_a_scope_and_who_asked_in_it() -> None:
         assert seen.traffic.refused == {"queue_full": 1, "never_fits": 1, "wait_too_long": 1}
         assert await limiter.ask(Limiter.scopes()) == (POOL, KEY)
         assert (await limiter.ask(Limiter.scope_statistics(Scope("key", "new")))).books.in_flight == 0
-        with pytest.raises(UnknownScope, match=r"^kind of scope must be one that limits are set for \('key'\)"):
+        with pytest.raises(
+            UnknownScope, match=r"^kind of scope must be one that limits are set for \('key'\)"
+        ):
             await limiter.ask(Limiter.scope_statistics(Scope("team", "a")))
 
 
@@ -516,8 +521,9 @@ async def test_a_time_out_is_a_refusal_in_the_books_of_its_scope() -> None:
         ({"max_waiting": -1}, "max_waiting must be >= 0, got -1"),
     ],
 )
-async def test_a_rule_out_of_its_bounds_is_refused_when_it_is_made(options: dict[str, Any], text: str) -> None:
+async def test_a_rule_out_of_its_bounds_is_refused_when_it_is_made(
+    options: dict[str, Any], text: str
+) -> None:
     with pytest.raises(ValueError, match=".") as caught:
         Limiter(ONE, **options)
     assert text in str(caught.value)
-

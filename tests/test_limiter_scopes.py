@@ -95,7 +95,9 @@ async def test_a_scope_is_settled_with_its_call() -> None:
 async def test_a_kind_without_limits_is_refused_and_makes_no_books() -> None:
     async with open_actor(exact(Limiter, MANY, kinds=KINDS)) as limiter:
         claim = of_key("a", Scope("workspace", "w"))
-        with pytest.raises(UnknownScope, match=r"must be one that limits are set for \('key', 'team'\), got 'workspace'"):
+        with pytest.raises(
+            UnknownScope, match=r"must be one that limits are set for \('key', 'team'\), got 'workspace'"
+        ):
             await acquire(limiter, claim)
 
         assert await limiter.ask(Limiter.scopes()) == (POOL,)
@@ -126,7 +128,9 @@ async def test_of_thousands_of_keys_those_that_are_idle_are_dropped() -> None:
         scopes = await limiter.ask(Limiter.scopes())
         assert scopes[0] == POOL
         assert len(scopes) <= 4
-        assert len(actor._memory.tallies) <= 2 * 4 + 256 + 3  # and those who asked there are forgotten with them
+        assert (
+            len(actor._memory.tallies) <= 2 * 4 + 256 + 3
+        )  # and those who asked there are forgotten with them
 
 
 async def test_books_and_tallies_of_one_who_waits_or_calls_are_kept() -> None:
@@ -187,7 +191,9 @@ async def test_a_grant_that_nobody_settles_is_given_up_as_spent_after_five_minut
         await acquire(limiter)
         second = await acquire(limiter)
 
-        assert trio.current_time() == 300.0 + 60.5  # given up as spent, so it counts for a window and the slack
+        assert (
+            trio.current_time() == 300.0 + 60.5
+        )  # given up as spent, so it counts for a window and the slack
         assert (await books_of(limiter)).ledger.expired == 1
         await report(limiter, second)
         await assert_settled(limiter, Usage(1, 0, 0))
@@ -295,12 +301,16 @@ async def tell(limiter: Ref[Limiter], amount: int, *, times: int = 1) -> None:
         grant = await acquire(limiter)
         observed = said(ObservedLimit("requests", 60.0, limit=amount))
         await limiter.ask(
-            Limiter.report(grant, input_tokens=0, output_tokens=0, started_at=grant.granted_at, observed=observed)
+            Limiter.report(
+                grant, input_tokens=0, output_tokens=0, started_at=grant.granted_at, observed=observed
+            )
         )
         await trio.sleep(0.001)
 
 
-async def test_a_limit_that_shrinks_holds_back_who_comes_next_and_takes_nothing_from_those_under_way() -> None:
+async def test_a_limit_that_shrinks_holds_back_who_comes_next_and_takes_nothing_from_those_under_way() -> (
+    None
+):
     async with open_actor(exact(Limiter, attrs.evolve(ONE, requests=10))) as limiter:
         under_way = [await acquire(limiter) for _ in range(8)]
         await tell(limiter, 6)
@@ -319,7 +329,10 @@ async def test_a_limit_that_shrinks_holds_back_who_comes_next_and_takes_nothing_
 
 
 async def test_a_limit_that_grows_lets_those_in_line_go_in_that_instant() -> None:
-    async with open_actor(exact(Limiter, attrs.evolve(ONE, requests=4))) as limiter, trio.open_nursery() as nursery:
+    async with (
+        open_actor(exact(Limiter, attrs.evolve(ONE, requests=4))) as limiter,
+        trio.open_nursery() as nursery,
+    ):
         told = [await acquire(limiter) for _ in range(3)]
         await acquire(limiter)
         for _ in range(5):
@@ -375,7 +388,9 @@ async def test_a_limit_nobody_set_is_taken_up_when_an_answer_tells_of_it() -> No
         grant = await acquire(limiter)
         others = await acquire(limiter)
         observed = said(ObservedLimit("requests", 86_400.0, limit=3))
-        await limiter.ask(Limiter.report(grant, input_tokens=0, output_tokens=0, started_at=0.0, observed=observed))
+        await limiter.ask(
+            Limiter.report(grant, input_tokens=0, output_tokens=0, started_at=0.0, observed=observed)
+        )
         assert [each.limit for each in (await books_of(limiter)).ledger.pool.each] == [
             Limit("requests", 10, 60.0),
             Limit("requests", 3, 86_400.0),
@@ -403,7 +418,9 @@ async def test_a_daily_limit_that_is_spent_is_waited_for_until_tomorrow_or_not_a
 
 @pytest.mark.parametrize("keeps_state", [True, False])
 async def test_a_daily_limit_is_not_taken_for_full_after_a_crash(keeps_state: bool) -> None:
-    limits = attrs.evolve(ONE, requests=10, further=(Limit("requests", 20, 86_400.0), Limit("requests", 3, 1.0)))
+    limits = attrs.evolve(
+        ONE, requests=10, further=(Limit("requests", 20, 86_400.0), Limit("requests", 3, 1.0))
+    )
     async with open_restarting(exact(Fragile, limits), "limiter", keeps_state=keeps_state) as limiter:
         await report(limiter, await acquire(limiter), started_at=0.0)
         await crash(limiter)

@@ -463,7 +463,10 @@ async def test_who_waits_in_a_block_is_told_and_is_told_of_its_grant_before_the_
         assert told == ["1 in line"]
         nursery.cancel_scope.cancel()
 
-    async with open_actor(make_one) as limiter, reserve(limiter, CALL, on_granted=lambda _grant: told.append("2nd")):
+    async with (
+        open_actor(make_one) as limiter,
+        reserve(limiter, CALL, on_granted=lambda _grant: told.append("2nd")),
+    ):
         assert told == ["1 in line", "2nd"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from actors.policies.estimate import Estimate
 from actors.policies.usage import Usage
 
 
@@ -17,23 +18,26 @@ class Booking:
             is counted only when it is produced: some room must be left, nothing is taken.
         ripens: output tokens that are held too from the moment at which the answer may have been produced.
         at_most: output tokens the answer may have, however it is booked.
+        estimate: how its input was guessed, or None where it is certain.
     """
 
     held: Usage
     needed: Usage
     ripens: int = 0
     at_most: int = 0
+    estimate: Estimate | None = None
 
     @classmethod
     def plain(cls, usage: Usage) -> Booking:
         """Hold all of `usage` from the grant on."""
         return cls(held=usage, needed=usage, at_most=usage.output_tokens)
 
-    def with_input(self, input_tokens: int) -> Booking:
-        """Return the same booking for another amount of input."""
+    def with_input(self, input_tokens: int, estimate: Estimate) -> Booking:
+        """Return the same booking for an amount of input that was guessed."""
         return Booking(
             Usage(self.held.requests, input_tokens, self.held.output_tokens),
             Usage(self.needed.requests, input_tokens, self.needed.output_tokens),
             self.ripens,
             self.at_most,
+            estimate,
         )

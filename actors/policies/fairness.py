@@ -12,12 +12,12 @@ tenant, not when it arrives, so that requests which leave unserved cost their te
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
 
-from actors.policies.instants import check_number
 from actors.policies.ranking import Ranking
 
 # The least a request counts for, as a share of a limit: tenants take turns also where the pool has no limits.
@@ -59,7 +59,9 @@ class _Band:
 def check_weights(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """Validate weights, as an attrs validator: positive finite numbers by tenant."""
     for tenant, weight in cast("Mapping[str, object]", value).items():
-        if not 0 < check_number(f"{attribute.name}[{tenant!r}]", weight) < float("inf"):
+        if not isinstance(weight, int | float) or isinstance(weight, bool):
+            raise TypeError(f"{attribute.name} must be numbers, got {weight!r} for {tenant!r}")
+        if not 0 < weight < math.inf:
             raise ValueError(f"{attribute.name} must be > 0 and finite, got {weight} for {tenant!r}")
 
 

@@ -86,10 +86,7 @@ class Lane:
         Raises:
             IndexError: nobody is left.
         """
-        head = self._waiting.first
-        if head is None:
-            raise IndexError("lane must have somebody in it, got an empty one")
-        return head
+        return self._waiting.head
 
     @property
     def flow(self) -> Flow:

@@ -48,6 +48,15 @@ class Ranking(Generic[Item, Rank]):
         return iter(self._ranks)
 
     @property
+    def head(self) -> Item:
+        """Who has the least rank.
+
+        Raises:
+            IndexError: nobody is there.
+        """
+        return self._heap[0][2]
+
+    @property
     def first(self) -> Item | None:
         """Who has the least rank, or None when nobody is there."""
         return self._heap[0][2] if self._heap else None

@@ -45,12 +45,13 @@ class WaitingLine:
     def __len__(self) -> int:
         return len(self._ages)
 
-    def __contains__(self, lane: object) -> bool:
-        return lane in self._ages
-
     @property
     def leader(self) -> Lane:
-        """Whose turn it is here. A line without anybody is no line."""
+        """Whose turn it is here. A line without anybody is no line.
+
+        Raises:
+            IndexError: nobody is left.
+        """
         return self._lead()[0]
 
     @property
@@ -107,7 +108,7 @@ class WaitingLine:
             return []
         impatient: list[Lane] = []
         for flow in self._patience.take_up_to(self.overtakes):
-            impatient.append(self._first_of(flow))
+            impatient.append(self._lanes[flow].head)
             self._patience.put(flow, self.overtakes + self.max_overtakes)
         return impatient
 
@@ -115,19 +116,11 @@ class WaitingLine:
         if self._leader is not None and self._leader_key is not None:
             return self._leader, self._leader_key
         while True:
-            flow = self._flows.first
-            if flow is None:
-                raise IndexError(f"line at {self.scope} must have somebody in it, got an empty one")
-            lane = self._first_of(flow)
+            flow = self._flows.head
+            lane = self._lanes[flow].head
             key = lane.key
             # Turns of flows only move back while they are not looked at: the first whose turn is as known is the first.
             if self._flows.rank(flow) == key:
                 self._leader, self._leader_key = lane, key
                 return lane, key
             self._flows.put(flow, key)
-
-    def _first_of(self, flow: Flow) -> Lane:
-        first = self._lanes[flow].first
-        if first is None:
-            raise IndexError(f"flow of {flow.tenant!r} must have a lane at {self.scope}, got none")
-        return first

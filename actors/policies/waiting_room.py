@@ -186,9 +186,6 @@ class WaitingRoom:
         while (scope := self._awake.first) is not None:
             line = self._lines[scope]
             lane, key = line.leader, line.leader_key
-            if self._awake.rank(scope) != key:
-                self._awake.put(scope, key)
-                continue
             self._awake.drop(scope)
             gate = self._gate_before(key, lane.scopes, lane)
             if gate is None:
@@ -293,8 +290,7 @@ class WaitingRoom:
             line = self._lines.get(scope)
             if line is not None:
                 for impatient in line.note_grant(order, own_flow):
-                    if not impatient.is_promoted:
-                        self._promote(impatient)
+                    self._promote(impatient)
 
     def _wake(self, scope: Scope) -> None:
         self._turns.drop(scope)

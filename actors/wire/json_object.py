@@ -34,4 +34,6 @@ def string_in(value: object) -> str | None:
 
     Half a surrogate pair is legal JSON but cannot be printed or stored, so it becomes a question mark.
     """
-    return value.encode("utf-8", errors="replace").decode("utf-8") if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() else value.encode("utf-8", errors="replace").decode("utf-8")

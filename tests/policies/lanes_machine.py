@@ -320,6 +320,7 @@ class LanesMachine(RuleBasedStateMachine):
     @invariant()
     def the_leader_has_the_earliest_turn(self) -> None:
         for scope, line in self.queue._room._lines.items():
+            assert self.queue._room._awake.rank(scope) in {None, line.leader_key}
             assert all(line.leader_key <= lane.key for lane in self.at(scope))
             head = line.leader.head
             assert line.leader_key[3:] == (head.order, head.ticket), "a line is led by a turn of the past"

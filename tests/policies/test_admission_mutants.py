@@ -197,9 +197,7 @@ def keeps_its_leader(line: WaitingLine, lane: Lane) -> bool:
 
 def leads_by_turns_of_old(line: WaitingLine) -> Any:
     if line._leader is None or line._leader_key is None:
-        flow = line._flows.first
-        assert flow is not None
-        line._leader = line._first_of(flow)
+        line._leader = line._lanes[line._flows.head].head
         line._leader_key = line._flows.best
     return line._leader, line._leader_key
 

@@ -134,7 +134,7 @@ def test_what_costs_nothing_counts_a_little() -> None:
     [
         ({"a": 0}, ValueError, r"^weights must be > 0 and finite, got 0 for 'a'$"),
         ({"a": float("inf")}, ValueError, r"^weights must be > 0 and finite, got inf for 'a'$"),
-        ({"a": "1"}, TypeError, r"^weights\['a'\] must be a number of seconds, got '1'$"),
+        ({"a": "1"}, TypeError, r"^weights must be numbers, got '1' for 'a'$"),
     ],
 )
 def test_weights_are_positive_numbers(weights: Any, error: type[Exception], text: str) -> None:

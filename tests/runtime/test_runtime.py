@@ -10,6 +10,7 @@ import pytest
 import trio
 from analysis_setup import FIRST, SECOND, provider_for, settings_with
 
+from actors.call_terms import CallTerms
 from actors.endpoint import Endpoint
 from actors.errors import (
     NeverFits,
@@ -22,7 +23,7 @@ from actors.errors import (
 )
 from actors.kernel import Ref
 from actors.limiter import Limiter
-from actors.testing.provider import MODES, Mode, hang, overload, server_error, spend_cap
+from actors.testing.provider import MODES, Mode, hang, overload, rate_limited, server_error, spend_cap
 from actors.transporter import Transporter
 from actors.wire.chat import ChatMessage, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
@@ -134,6 +135,60 @@ async def test_a_call_beyond_a_whole_window_is_refused_unsent(margin: float, mos
             await runtime.call(attrs.evolve(REQUEST, max_tokens=most + 1))
 
     assert provider.statistics().requests == 0
+
+
+async def test_the_terms_of_a_call_reach_the_line_of_its_model() -> None:
+    order: list[str] = []
+    settings = settings_with(models=(FIRST,), limits={"requests": 2, "margin": 0.5})
+    async with open_runtime(settings, transport=provider_for(settings).transport) as runtime:
+
+        async def call(name: str, terms: CallTerms) -> None:
+            await runtime.call(REQUEST, terms)
+            order.append(name)
+
+        async with trio.open_nursery() as nursery:
+            for name, priority in (("first", 0), ("second", 0), ("urgent", 1)):
+                nursery.start_soon(call, name, CallTerms(tenant=name, priority=priority))
+                await trio.sleep(0.1)
+        limiter: Ref[Limiter] = await runtime.tree.child(f"limiter/{FIRST}")
+        books = await limiter.ask(Limiter.statistics())
+
+    assert order == ["first", "urgent", "second"]
+    assert books.queue.granted_by_tenant == {"first": 1, "second": 1, "urgent": 1}
+
+
+async def test_a_refusal_of_one_model_pauses_the_calls_of_that_model_and_no_others() -> None:
+    settings = settings_with(limits={"max_wait": 5.0}, retry={"max_retries": 0})
+    provider = provider_for(settings, rate_limited(model=FIRST, retry_after=60, nth=1))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        used = [(await runtime.call(REQUEST)).model_used for _ in range(3)]
+        await trio.sleep(60)
+        used.append((await runtime.call(REQUEST)).model_used)
+
+    assert used == [SECOND, SECOND, SECOND, FIRST]
+    assert provider.statistics().rate_limited == 1
+
+
+async def test_the_headers_of_answers_correct_the_limits_of_the_settings() -> None:
+    settings = settings_with(limits={"requests": 50})
+    provider = provider_for(attrs.evolve(settings, limits=attrs.evolve(settings.limits, requests=30)))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        await runtime.call(REQUEST)
+        limiter: Ref[Limiter] = await runtime.tree.child(f"limiter/{FIRST}")
+        first = (await limiter.ask(Limiter.statistics())).ledger.pool.each[0]
+
+    assert first.limit.amount == 29
+
+
+async def test_limits_of_the_settings_stay_where_nothing_is_to_be_learned() -> None:
+    settings = settings_with(limits={"requests": 50, "learns": False, "margin": 1.0})
+    provider = provider_for(attrs.evolve(settings, limits=attrs.evolve(settings.limits, requests=30)))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        await runtime.call(REQUEST)
+        limiter: Ref[Limiter] = await runtime.tree.child(f"limiter/{FIRST}")
+        first = (await limiter.ask(Limiter.statistics())).ledger.pool.each[0]
+
+    assert first.limit.amount == 50
 
 
 async def test_where_output_counts_as_it_is_produced_a_long_answer_may_be_allowed() -> None:

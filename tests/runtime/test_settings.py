@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import SettingsError
+from actors.policies.limits import Limits
 from supervisors.runtime.setting_fields import shown
 from supervisors.runtime.settings import (
     LimitSettings,
@@ -517,3 +518,46 @@ def test_a_section_must_leave_room_for_what_is_asked_about_it() -> None:
         "readers.section_tokens must be <= 6676 to be asked about, with provider.max_tokens 1024 of an answer"
         " and 2000 of instructions, within 9700, which is limits.margin of limits.input_tokens, got 6677"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("margin = 0", "limits.margin must be > 0 and <= 1, got 0"),
+        ("margin = 1.01", "limits.margin must be > 0 and <= 1, got 1.01"),
+        ("margin = nan", "limits.margin must be > 0 and <= 1, got nan"),
+        ('margin = "much"', "limits.margin must be a number, got 'much'"),
+        ("margin = true", "limits.margin must be a number, got true"),
+        ("learns = 1", "limits.learns must be true or false, got 1"),
+        ('learns = "yes"', "limits.learns must be true or false, got 'yes'"),
+        (
+            'algorithm = "leaky"',
+            "limits.algorithm must be 'auto' or 'sliding_window' or 'token_bucket', got 'leaky'",
+        ),
+        (
+            'output = "all"',
+            "limits.output must be 'at_completion' or 'estimate' or 'max_tokens' or 'learned', got 'all'",
+        ),
+    ],
+)
+def test_a_rule_of_the_limits_out_of_its_bounds_is_told(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(write(tmp_path, f"[limits]\n{text}\n"), {})
+
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "learns"), [("true", True), ("False", False), ("TRUE", True)])
+def test_a_switch_is_read_from_the_environment(text: str, learns: bool) -> None:
+    environ = {"UNDERSTUDY_LIMITS__LEARNS": text, "UNDERSTUDY_LIMITS__MARGIN": "0.7"}
+
+    limits = Settings.load(None, environ).limits
+
+    assert (limits.learns, limits.margin) == (learns, 0.7)
+    assert limits.used == Limits(35, 21_000, 5_600, 60.0)
+    assert limits.provider == Limits(50, 30_000, 8_000, 60.0)
+
+
+def test_a_switch_that_is_neither_is_told_by_its_variable() -> None:
+    with pytest.raises(SettingsError, match=r"UNDERSTUDY_LIMITS__LEARNS: .* must be true or false, got 'on'"):
+        Settings.load(None, {"UNDERSTUDY_LIMITS__LEARNS": "on"})

@@ -33,12 +33,18 @@ def rate_headers(pool: Pool, *, now: float, wall_clock: float) -> dict[str, str]
     requests_left = max(0, pool.remaining(now, "requests"))
     input_left = _rounded(pool, now, "input_tokens")
     output_left = _rounded(pool, now, "output_tokens")
-    later = max(pool.full_at(now, "input_tokens"), pool.full_at(now, "output_tokens"))
+    input_full_at, output_full_at = pool.full_at(now, "input_tokens"), pool.full_at(now, "output_tokens")
+    limits = pool.limits
     rows = (
-        ("requests", pool.limit("requests"), requests_left, pool.full_at(now, "requests")),
-        ("tokens", pool.limit("input_tokens") + pool.limit("output_tokens"), input_left + output_left, later),
-        ("input-tokens", pool.limit("input_tokens"), input_left, pool.full_at(now, "input_tokens")),
-        ("output-tokens", pool.limit("output_tokens"), output_left, pool.full_at(now, "output_tokens")),
+        ("requests", limits.requests, requests_left, pool.full_at(now, "requests")),
+        (
+            "tokens",
+            limits.input_tokens + limits.output_tokens,
+            input_left + output_left,
+            max(input_full_at, output_full_at),
+        ),
+        ("input-tokens", limits.input_tokens, input_left, input_full_at),
+        ("output-tokens", limits.output_tokens, output_left, output_full_at),
     )
     headers = {"date": http_date(wall_clock)}
     for name, limit, left, full_at in rows:
