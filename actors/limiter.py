@@ -248,7 +248,7 @@ class Limiter(Actor):
                 raise
             return None
         if isinstance(decision, Queued):  # a deadline that is now leaves no time to wait
-            raise RuntimeError(f"{claim} was queued although it does not wait")
+            raise RuntimeError(f"{claim} was queued although it does not wait")  # noqa: TRY004  # a fault of the queue
         grant = self._given(decision, claim)
         memory.ledger.detach(grant.reservation, now)
         memory.delivered.add(grant.reservation)

@@ -108,7 +108,7 @@ def test_a_margin_of_seven_tenths_sends_at_most_35_of_50_in_any_minute(mode: Mod
 def test_headers_that_lower_and_raise_the_limits_are_obeyed_while_calls_are_in_flight(
     mode: Mode, seed: int
 ) -> None:
-    """We are told 50 requests, the account has 20: what was let out before the first answer came is all that is lost."""
+    """We were told 50 requests, the account has 20: not one call too many goes out after the first answer."""
     provider = provider_with(mode=mode, seed=seed, limits=ProviderLimits(requests=20))
 
     async def main() -> None:

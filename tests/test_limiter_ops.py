@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import product
@@ -437,7 +438,7 @@ async def test_what_are_no_headers_is_refused(
         with pytest.raises(error) as caught:
             await limiter.ask(Limiter.observe(headers, sent_at=sent_at))
 
-        assert type(caught.value) is error
+        assert (type(caught.value), str(caught.value)) == (error, text)
         assert (await books_of(limiter)).learned.responses == 0
 
 
@@ -524,6 +525,5 @@ async def test_a_time_out_is_a_refusal_in_the_books_of_its_scope() -> None:
 async def test_a_rule_out_of_its_bounds_is_refused_when_it_is_made(
     options: dict[str, Any], text: str
 ) -> None:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(text)):
         Limiter(ONE, **options)
-    assert text in str(caught.value)
