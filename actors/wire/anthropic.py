@@ -19,7 +19,8 @@ from actors.wire.json_object import object_in, parse_object, string_in
 API_VERSION = "2023-06-01"
 """The one version of the Messages API there is; Anthropic asks for it in every request."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # `json.dumps` would make one for each request
+# `json.dumps` would make one for each request.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def encode(request: ChatRequest, *, api_key: str, base_url: str) -> HttpRequest:
