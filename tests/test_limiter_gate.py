@@ -250,6 +250,7 @@ async def test_a_pause_outlasts_a_crash(keeps_state: bool) -> None:
         make = exact(Fragile, Limits(9, None, None, window=1.0), cooldown=cooldown, pool="opus")
         async with open_restarting(make, "limiter", keeps_state=keeps_state) as limiter:
             await refund(limiter, await acquire(limiter), RATE)
+            await trio.testing.wait_all_tasks_blocked()  # this incarnation has heard for how long
             await crash(limiter)
             await trio.testing.wait_all_tasks_blocked()
 

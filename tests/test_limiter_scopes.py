@@ -288,6 +288,17 @@ async def test_an_orphan_is_watched_over_a_warm_crash() -> None:
         assert trio.current_time() == 360.5
 
 
+async def test_an_orphan_is_watched_over_a_warm_crash_and_known_by_its_grant() -> None:
+    async with open_restarting(exact(Fragile, Limits(5, 100, 100)), "limiter", keeps_state=True) as limiter:
+        grant = await acquire(limiter, Usage(1, 40, 30))
+        await crash(limiter)
+        await trio.sleep(301)
+        await assert_settled(limiter, Usage(1, 40, 30))
+        await report(limiter, grant, input_tokens=41, output_tokens=30)
+
+        await assert_settled(limiter, Usage(1, 41, 30))
+
+
 # what answers teach while calls are in flight
 
 
@@ -419,15 +430,15 @@ async def test_a_daily_limit_that_is_spent_is_waited_for_until_tomorrow_or_not_a
 
 @pytest.mark.parametrize("keeps_state", [True, False])
 async def test_a_daily_limit_is_not_taken_for_full_after_a_crash(keeps_state: bool) -> None:
-    limits = attrs.evolve(
-        ONE, requests=10, further=(Limit("requests", 20, 86_400.0), Limit("requests", 3, 1.0))
-    )
+    further = (Limit("requests", 20, 86_400.0), Limit("input_tokens", 900, 86_400.0))
+    limits = attrs.evolve(ONE, requests=10, further=further)
     async with open_restarting(exact(Fragile, limits), "limiter", keeps_state=keeps_state) as limiter:
-        await report(limiter, await acquire(limiter), started_at=0.0)
+        await report(limiter, await acquire(limiter, Usage(1, 7)), started_at=0.0)
         await crash(limiter)
 
+        # Of a day's requests those of the last minute may be spent, of a day's input nobody can say anything.
         spent = [each.used for each in (await books_of(limiter)).ledger.pool.each]
-        assert spent == ([1, 1, 1] if keeps_state else [10, 10, 10])
+        assert spent == ([1, 1, 7] if keeps_state else [10, 10, 0])
         await acquire(limiter)
         assert trio.current_time() == (0.0 if keeps_state else 60.5)
 
