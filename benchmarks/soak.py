@@ -1,13 +1,14 @@
 """A day of traffic at 95 % load through the whole call path, in virtual time; `make soak` runs this.
 
-Calls arrive at random (Poisson) at 0.95 of the rate that the limits allow after the safety margin, all three limits
-loaded alike. The network takes up to half a second each way, requests fail in all the ways there are, storms of 529s
-come over them, and the limiter's actor crashes every hour. One JSON line for each mode of the provider:
+Calls arrive at random (Poisson) at 0.95 of the rate that the limits allow after the safety margin. What is in the way
+changes by the hour: requests, then input, then output. The network takes up to half a second each way, requests fail in
+all the ways there are, storms of 529s come over them, and the limiter's actor crashes every hour. One JSON line for
+each mode of the provider:
 
     requests            calls that were wanted
     completed           calls that were answered
     rejections_429      429s that the limits gave: caused by us
-    utilization         of the limit that was used most: what answered calls used, over what limit and margin allow
+    utilization         of the limit that is in the way: what answered calls used, over what limit and margin allow
     attempts_per_task   requests sent for each call
     leaked              reservations still held at the end, and calls without an end
     estimate_error      median error of the estimated input tokens of recent calls, relative to what was counted
@@ -18,21 +19,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from time import perf_counter
 
 import attrs
 import trio
-from calls import draw_calls, most_calls_per_minute
+from calls import Call, Shape, draw_calls, most_calls_per_minute
 from configuration import MARGIN
 from in_parallel import in_order
 from probes import crash_limiter, estimate_error, held_reservations
 from trial import Outcome, Stage, Trial, run_trial
 from troubles import Troubles
-from workload import MIXED, SMALL
+from workload import INPUT, OUTPUT, REQUESTS, SMALL
 
 from actors.testing.provider import MODES, Mode
 from supervisors.runtime.runtime import Runtime
@@ -44,6 +46,9 @@ HOURS = 24.0
 
 LOAD = 0.95
 """Of what the limits allow after the safety margin."""
+
+SHAPES = (REQUESTS, INPUT, OUTPUT)
+"""One an hour, in turn: each limit is in the way for eight hours of the day."""
 
 PATIENCE = 1800.0
 """Seconds that a call waits for capacity. At this load a queue of minutes comes and goes, storms beside it."""
@@ -83,15 +88,24 @@ class Job:
     @property
     def trial(self) -> Trial:
         """What is run."""
-        rate = LOAD * MARGIN * most_calls_per_minute(MIXED, SMALL) / 60
-        calls = draw_calls(
-            random.Random(f"{self.seed}/calls"),
-            MIXED,
-            count=round(rate * self.hours * HOUR),
-            per_second=rate,
-        )
         troubles = attrs.evolve(TROUBLES, lasting=self.hours * HOUR)
+        calls = tuple(chain.from_iterable(self._hours()))
         return Trial(calls, SMALL, self.mode, self.seed, PATIENCE, troubles)
+
+    def _hours(self) -> Iterator[list[Call]]:
+        """Draw the calls of each hour, of its shape; the last one may be a part of an hour."""
+        rng, number = random.Random(f"{self.seed}/calls"), count(1)
+        for hour in range(math.ceil(self.hours)):
+            shape, lasting = shape_of(hour), min(1.0, self.hours - hour)
+            rate = LOAD * MARGIN * most_calls_per_minute(shape, SMALL) / 60
+            drawn = draw_calls(rng, shape, count=round(rate * lasting * HOUR), per_second=rate)
+            # The last of an hour may come a little after it, and the first of the next one before that.
+            yield [attrs.evolve(call, number=next(number), at=hour * HOUR + call.at) for call in drawn]
+
+
+def shape_of(hour: int) -> Shape:
+    """Return the sizes of the calls of an hour."""
+    return SHAPES[hour % len(SHAPES)]
 
 
 @attrs.define(eq=False)
@@ -143,7 +157,7 @@ def measure(job: Job) -> str:
             "requests": len(job.trial.calls),
             "completed": outcome.completed,
             "rejections_429": outcome.over_limit,
-            "utilization": round(utilization(outcome), 4),
+            "utilization": round(utilization(job, outcome), 4),
             "attempts_per_task": round(outcome.tally.sent / outcome.tally.ended, 4),
             "leaked": watch.held + endings["lost"],
             "estimate_error": None if watch.error is None else round(watch.error, 4),
@@ -152,14 +166,23 @@ def measure(job: Job) -> str:
     )
 
 
-def utilization(outcome: Outcome) -> float:
-    """Return the share of what limit and margin allow that answered calls used, of the limit that was used most."""
-    allowed = MARGIN * outcome.seconds / 60
-    return max(
-        outcome.completed / (SMALL.requests * allowed),
-        outcome.input_tokens / (SMALL.input_tokens * allowed),
-        outcome.output_tokens / (SMALL.output_tokens * allowed),
-    )
+def utilization(job: Job, outcome: Outcome) -> float:
+    """Return the share of what limit and margin allow that answered calls used, of the limit that is in the way.
+
+    Each call counts for its share of the limit that its hour is about, on average the one it takes most of.
+    """
+    minutes = sum(_minutes(call, shape_of(int(call.at // HOUR))) for call in job.trial.calls)
+    answered = outcome.completed / len(job.trial.calls)
+    return minutes * answered / (MARGIN * outcome.seconds / 60)
+
+
+def _minutes(call: Call, shape: Shape) -> float:
+    """Return for how many minutes a call takes all of the limit that is in the way of its shape."""
+    if shape is INPUT:
+        return call.input_tokens / SMALL.input_tokens
+    if shape is OUTPUT:
+        return call.output_tokens / SMALL.output_tokens
+    return 1 / SMALL.requests
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
