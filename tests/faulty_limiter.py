@@ -223,6 +223,16 @@ class FaultyLimiter(Limiter):
         super().cancel(grant, **options)
         self._saboteur.point("after a cancellation")
 
+    def confirm(self, grant: Grant, *, started_at: float) -> None:
+        self._saboteur.point("before a confirmation")
+        super().confirm(grant, started_at=started_at)
+        self._saboteur.point("after a confirmation")
+
+    def release(self, grant: Grant) -> None:
+        self._saboteur.point("before a release")
+        super().release(grant)
+        self._saboteur.point("after a release")
+
     def _advance(self) -> None:
         self._saboteur.point("before the line moves")
         super()._advance()

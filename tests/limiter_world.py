@@ -105,8 +105,11 @@ class World:
         rng = self.rng
         if rng.random() < 0.2:
             return
-        held.start()
         sent_at = trio.current_time()
+        if rng.random() < 0.5:
+            held.start()
+        else:
+            held.confirm()
         await trio.sleep(rng.choice((0.0, 0.25, SLACK)))
         if rng.random() < 0.2:
             raise CallFailed("refused before it was counted", charged=False)

@@ -39,7 +39,7 @@ from actors.policies.usage import NOTHING, Usage
 from actors.reservation import reserve
 from actors.testing.run import run
 
-Ending = Literal["answered", "refused", "lost"]
+Ending = Literal["answered", "refused", "lost", "forgotten"]
 
 
 @attrs.frozen
@@ -55,6 +55,7 @@ class Caller:
     lasts: float
     ending: Ending
     used: tuple[int, int]
+    confirms: bool
 
 
 @attrs.frozen
@@ -90,8 +91,9 @@ def callers_of(rng: random.Random, *, patient: bool = False) -> tuple[Caller, ..
                 leaves_at=arrives_at + presence,
                 transit=rng.uniform(0.0, SLACK),
                 lasts=rng.uniform(SLACK, 30.0),
-                ending=rng.choice(("answered", "answered", "refused", "lost")),
+                ending=rng.choice(("answered", "answered", "refused", "lost", "forgotten")),
                 used=(rng.randint(0, usage.input_tokens), rng.randint(0, usage.output_tokens)),
+                confirms=rng.random() < 0.5,
             )
         )
     return tuple(callers)
@@ -125,6 +127,8 @@ class Play:
 
     async def use(self, grant: Grant, caller: Caller) -> None:
         sent_at = trio.current_time()
+        if caller.confirms:
+            await self.limiter.tell(Limiter.confirm(grant, started_at=sent_at))
         await trio.sleep(caller.transit)
         if caller.ending == "refused":
             await self.limiter.tell(Limiter.cancel(grant, charged=False))
@@ -133,7 +137,10 @@ class Play:
         self.judge.arrive(inputs)
         await trio.sleep(caller.lasts - caller.transit)
         self.judge.produce(outputs)
-        if caller.ending == "lost":
+        if caller.ending == "forgotten" and caller.confirms:
+            await self.limiter.tell(Limiter.release(grant))
+            return
+        if caller.ending in {"lost", "forgotten"}:
             await self.limiter.tell(Limiter.cancel(grant, charged=True))
             return
         report = Limiter.report(grant, input_tokens=inputs, output_tokens=outputs, started_at=sent_at)
@@ -201,12 +208,12 @@ def check_a_crash(seed: int, point: int, **options: Any) -> str:
     return where
 
 
-@pytest.mark.parametrize("seed", [1, 14])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_crash_at_any_point_is_noticed_by_nobody_where_the_state_is_handed_on(seed: int) -> None:
     where = {check_a_crash(seed, point) for point in range(1, evening(seed).points + 1)}
 
     assert len(where) >= 20
-    assert where > LOSES_STATE - {"within an amendment"}  # nobody confirms in these scripts
+    assert where > LOSES_STATE
 
 
 POINTS = st.lists(st.integers(1, 250), min_size=1, max_size=2)
