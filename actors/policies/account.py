@@ -13,7 +13,7 @@ import attrs
 
 from actors.policies.instants import add_up
 from actors.policies.ledger_records import LimitStatistics, ScopeStatistics, Shortfall
-from actors.policies.limits import Limit, Limits, Quantity, amount_of
+from actors.policies.limits import Limits, Quantity, amount_of
 from actors.policies.meter import Algorithm, Meter, Unknown, known_algorithm
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
@@ -142,10 +142,10 @@ class Account:
         Books of the same quantity and window are kept. A new limit begins with what is `held` by the calls under way,
         and with what of them is spent as they have `begun`; it has no other history.
         """
-        known = list(self.meters)
+        known = {(meter.limit.quantity, meter.limit.window): meter for meter in self.meters}
         meters: list[Meter] = []
         for limit in limits.each:
-            meter = _take(known, limit)
+            meter = known.get((limit.quantity, limit.window))
             if meter is None:
                 meter = Meter(limit, self.algorithm)
                 meter.hold(amount_of(held, limit.quantity))
@@ -198,14 +198,6 @@ class Account:
             latest = now if now == -math.inf else add_up(now, lag, meter.limit.window)
             for fault in meter.faults(amount_of(held, meter.limit.quantity), self._expired_at, latest):
                 yield f"{self.scope} {fault}"
-
-
-def _take(meters: list[Meter], limit: Limit) -> Meter | None:
-    """Take the books of the same quantity and window out of a list: a limit that is there twice has two."""
-    for place, meter in enumerate(meters):
-        if (meter.limit.quantity, meter.limit.window) == (limit.quantity, limit.window):
-            return meters.pop(place)
-    return None
 
 
 def length_of_wait(short: Shortfall) -> tuple[int, float]:

@@ -13,12 +13,8 @@ Amounts = dict[tuple[Quantity, float], int]
 
 
 def amounts_of(limits: Limits) -> Amounts:
-    """The amount for each quantity and window; the smallest where there are several."""
-    amounts: Amounts = {}
-    for limit in limits.each:
-        key = limit.quantity, limit.window
-        amounts[key] = min(limit.amount, amounts.get(key, limit.amount))
-    return amounts
+    """The amount for each quantity and window."""
+    return {(limit.quantity, limit.window): limit.amount for limit in limits.each}
 
 
 def put_together(

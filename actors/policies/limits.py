@@ -112,7 +112,8 @@ class Limits:
 
     Raises:
         TypeError: a value is of the wrong kind.
-        ValueError: a limit is below 1 or the window is not a positive, finite time.
+        ValueError: a limit is below 1, the window is not a positive, finite time, or one quantity has two limits over
+            the same window, of which only the lower could mean anything.
     """
 
     requests: int | None = attrs.field(default=DEFAULT_REQUESTS, validator=_limit)
@@ -120,6 +121,15 @@ class Limits:
     output_tokens: int | None = attrs.field(default=DEFAULT_OUTPUT_TOKENS, validator=_limit)
     window: float = attrs.field(default=DEFAULT_WINDOW, validator=_seconds)
     further: tuple[Limit, ...] = attrs.field(default=(), validator=_further)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.further:
+            return
+        seen: dict[tuple[Quantity, float], Limit] = {}
+        for limit in self.each:
+            first = seen.setdefault((limit.quantity, limit.window), limit)
+            if first is not limit:
+                raise ValueError(f"limits must differ in quantity or window, got {first} and {limit}")
 
     @property
     def each(self) -> tuple[Limit, ...]:

@@ -42,9 +42,7 @@ OTHER_LIMITS = (
     Limits(
         requests=2, input_tokens=5, output_tokens=8, window=WINDOW, further=(Limit("total_tokens", 11, 40.0),)
     ),
-    Limits(
-        requests=4, input_tokens=12, output_tokens=8, window=WINDOW, further=(Limit("requests", 3, WINDOW),)
-    ),
+    Limits(requests=4, input_tokens=12, output_tokens=8, window=WINDOW, further=(Limit("requests", 3, 5.0),)),
     Limits(
         requests=4,
         input_tokens=12,

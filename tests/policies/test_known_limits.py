@@ -33,10 +33,14 @@ def test_a_further_limit_is_replaced_by_one_of_the_same_quantity_and_window() ->
     )
 
 
-def test_of_two_amounts_for_the_same_thing_the_smaller_one_counts() -> None:
-    configured = Limits(requests=50, further=(Limit("requests", 40), Limit("requests", 45)))
+def test_the_amounts_are_told_apart_by_quantity_and_window() -> None:
+    configured = Limits(requests=50, input_tokens=None, output_tokens=7, further=(Limit("requests", 2, 1.0),))
 
-    assert amounts_of(configured)["requests", 60.0] == 40
+    assert amounts_of(configured) == {
+        ("requests", 60.0): 50,
+        ("output_tokens", 60.0): 7,
+        ("requests", 1.0): 2,
+    }
 
 
 def test_without_any_limit_there_is_none() -> None:

@@ -864,17 +864,16 @@ def test_a_limit_that_is_new_knows_of_the_calls_under_way() -> None:
     ledger.verify()
 
 
-def test_a_quantity_that_is_limited_twice_in_a_window_has_two_books() -> None:
-    limits = attrs.evolve(SMALL, further=(Limit("requests", 4),))
+def test_books_of_one_quantity_are_told_apart_by_their_windows() -> None:
+    limits = attrs.evolve(SMALL, further=(Limit("requests", 4, 30.0),))
     ledger = Ledger(limits)
     spend(ledger, 0.0, 3)
 
-    ledger.change_limits(limits, 1.0)
-    spend(ledger, 1.0, 1)
+    ledger.change_limits(limits, 31.0)
+    spend(ledger, 31.0, 1)
 
     ledger.verify()
-    assert [books.used for books in ledger.statistics(1.0).pool.each] == [4, 0, 0, 4]
-    assert ledger.earliest(plain(1), HERE, 1.0) == 60.0
+    assert [books.used for books in ledger.statistics(31.0).pool.each] == [4, 0, 0, 1]
 
 
 # ── what others do ──────────────────────────────────────────────────────────────────────────────────────────
