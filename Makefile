@@ -90,6 +90,10 @@ chaos: $(INSTALLED) ## crash a tree of twenty actors all over under 50,000 messa
 docs: $(INSTALLED) $(WRITING) ## build the documentation into site/, warnings are errors
 	$(BIN)/mkdocs build --strict
 
+.PHONY: plots
+plots: $(INSTALLED) ## draw the pictures of the documentation again, from runs in virtual time
+	$(BIN)/python docs/plots/limits.py
+
 .PHONY: format
 format: $(INSTALLED) $(CHECKING) ## format the code and apply the linter's safe fixes
 	$(BIN)/ruff format .

@@ -19,12 +19,13 @@ import sys
 from collections.abc import Sequence
 
 import attrs
-from configuration import MARGIN
+from configuration import MARGIN, OUTPUT
 from in_parallel import in_order
 from tally import percentile
 from trial import Outcome, Trial, run_trial, run_yardstick
 from workload import WORKLOADS
 
+from actors.policies.output_policy import OUTPUT_POLICIES, OutputPolicyName
 from actors.testing.provider import MODES, Mode
 
 
@@ -38,6 +39,7 @@ class Job:
         seed: decides everything.
         scale: the share of the workload's calls that is made.
         margin: the share of every limit that the runtime uses.
+        output: how the runtime reserves output.
     """
 
     workload: str
@@ -45,12 +47,13 @@ class Job:
     seed: int = 0
     scale: float = 1.0
     margin: float = MARGIN
+    output: OutputPolicyName = OUTPUT
 
     @property
     def trial(self) -> Trial:
         """What is run."""
         trial = WORKLOADS[self.workload].trial(self.mode, self.seed, self.scale)
-        return attrs.evolve(trial, margin=self.margin)
+        return attrs.evolve(trial, margin=self.margin, output=self.output)
 
 
 @attrs.frozen
@@ -132,13 +135,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--margin", type=float, default=MARGIN, help=f"share of every limit that is used (default {MARGIN})"
     )
+    parser.add_argument(
+        "--output", choices=OUTPUT_POLICIES, default=OUTPUT, help=f"how output is reserved (default {OUTPUT})"
+    )
     parser.add_argument("--processes", type=int, default=2, help="that work at once (default 2)")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.workloads if name not in WORKLOADS]:
         parser.error(f"no workload is called {unknown[0]!r}; there are {', '.join(WORKLOADS)}")
     names: list[str] = options.workloads or list(WORKLOADS)
     modes: list[Mode] = [options.mode] if options.mode else list(MODES)
-    jobs = [Job(name, mode, options.seed, options.scale, options.margin) for name in names for mode in modes]
+    jobs = [
+        Job(name, mode, options.seed, options.scale, options.margin, options.output)
+        for name in names
+        for mode in modes
+    ]
     for result in in_order(measure, jobs, processes=options.processes):
         print(result.line, flush=True)
         print(f"{'  ' if result.is_met else '! '}{result.remarks}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calls import MAX_TOKENS
 
+from actors.policies.output_policy import OutputPolicyName
 from actors.testing.provider import Latency, ProviderLimits
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings
 
@@ -22,6 +23,9 @@ ATTEMPT_TIMEOUT = 30.0
 MARGIN = 0.97
 """The share of every limit that is used, as by default: room for what others spend on the same key."""
 
+OUTPUT: OutputPolicyName = "at_completion"
+"""How output is reserved, as by default."""
+
 MAX_QUEUE = 25_000
 """The largest burst, and room."""
 
@@ -32,13 +36,19 @@ MAX_ELAPSED = 7200.0
 """Seconds: no call is given up for its age alone while it keeps its place in the line."""
 
 
-def settings_for(limits: ProviderLimits, patience: float, margin: float = MARGIN) -> Settings:
+def settings_for(
+    limits: ProviderLimits,
+    patience: float,
+    margin: float = MARGIN,
+    output: OutputPolicyName = OUTPUT,
+) -> Settings:
     """Return the settings of the runtime.
 
     Args:
         limits: what the provider publishes.
         patience: seconds a call waits for capacity.
         margin: the share of every limit that is used.
+        output: how output is reserved.
     """
     return Settings(
         provider=ProviderSettings(
@@ -49,6 +59,7 @@ def settings_for(limits: ProviderLimits, patience: float, margin: float = MARGIN
             input_tokens=limits.input_tokens,
             output_tokens=limits.output_tokens,
             margin=margin,
+            output=output,
             max_queue=MAX_QUEUE,
             max_wait=patience,
         ),

@@ -13,7 +13,7 @@ from functools import partial
 import attrs
 import trio
 from calls import Call, Conversation
-from configuration import ATTEMPT_TIMEOUT, LATENCY, MARGIN, MODEL, settings_for
+from configuration import ATTEMPT_TIMEOUT, LATENCY, MARGIN, MODEL, OUTPUT, settings_for
 from jitter import JitteryNetwork
 from tally import Ending, Tally
 from trio.testing import MockClock
@@ -21,6 +21,7 @@ from troubles import PEACE, Troubles
 from yardstick import Yardstick
 
 from actors.errors import CallFailed, Rejected
+from actors.policies.output_policy import OutputPolicyName
 from actors.testing.provider import Mode, ProviderLimits, ServedModel, SimulatedProvider
 from actors.testing.run import run_seeded
 from supervisors.runtime.runtime import Runtime, open_runtime
@@ -47,6 +48,7 @@ class Trial:
         patience: seconds a call waits for capacity.
         troubles: what goes wrong.
         margin: the share of every limit that the runtime uses.
+        output: how the runtime reserves output.
     """
 
     calls: tuple[Call, ...] = attrs.field(repr=False)
@@ -56,6 +58,7 @@ class Trial:
     patience: float = PATIENT
     troubles: Troubles = PEACE
     margin: float = MARGIN
+    output: OutputPolicyName = OUTPUT
 
 
 @attrs.define(eq=False)
@@ -150,7 +153,7 @@ async def play(stage: Stage, *, meanwhile: Backstage = _nothing, afterwards: Bac
     """
     trial = stage.trial
     network = JitteryNetwork(stage.provider.transport, stage.dice, stage.tally)
-    settings = settings_for(trial.limits, trial.patience, trial.margin)
+    settings = settings_for(trial.limits, trial.patience, trial.margin, trial.output)
     async with open_runtime(settings, transport=network, seed=trial.seed) as runtime:
         async with trio.open_nursery() as beside:
             beside.start_soon(meanwhile, runtime, stage)

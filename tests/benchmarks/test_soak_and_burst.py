@@ -77,6 +77,15 @@ def test_a_run_prints_a_line_for_each_workload_and_mode(capsys: pytest.CaptureFi
     assert len(printed.err.splitlines()) == 4
 
 
+def test_another_output_policy_takes_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["output", "--mode", "sliding_window", "--scale", "0.1", "--processes", "1", "--output"]
+    makespans: list[float] = []
+    for policy in ("at_completion", "max_tokens"):
+        burst.main([*arguments, policy])
+        makespans.append(json.loads(capsys.readouterr().out)["makespan_ratio"])
+    assert makespans[1] > 1.3 * makespans[0]
+
+
 def test_an_unknown_workload_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         burst.main(["flood"])
