@@ -9,9 +9,10 @@ import sys
 
 import estimates
 import kernel
+import limiter
 import supervision
 
-FIGURES = {**kernel.FIGURES, **supervision.FIGURES, **estimates.FIGURES}
+FIGURES = {**kernel.FIGURES, **supervision.FIGURES, **limiter.FIGURES, **estimates.FIGURES}
 
 
 def main(prefixes: list[str]) -> int:
