@@ -11,24 +11,26 @@ A ticket's way:
 
 Every ticket comes to exactly one of these ends, and it comes to it in one call.
 
-**Order.** The larger priority goes first. Inside a priority tenants share by weight (see `fairness`), and inside a tenant
-it is first come, first served. A retry that asks with the `place` of its call's first grant goes before all others of
-its priority: in that line it has stood, and it is charged to its tenant once.
+**Order.** The larger priority goes first. Inside a priority tenants share by weight (see `fairness`), and inside a
+tenant it is first come, first served. A retry that asks with the `place` of its call's first grant goes before all
+others of its priority: in that line it has stood, and it is charged to its tenant once.
 
-**No bypass.** A scope is full for all who come after somebody that waits for it, however small they are: a large call in
-front holds the line up for a while, and is the next to go. Only those who wait for room in other scopes are no obstacle:
-a full key does not block its pool (see `waiting_room`). Those with an earlier turn do go ahead, but no tenant of a
-priority is overtaken by more than `max_overtakes` grants in a row at a scope: then its first goes before everybody.
+**No bypass.** A scope is full for all who come after somebody that waits for it, however small they are: a large
+call in front holds the line up for a while, and is the next to go. Only those who wait for room in other scopes are
+no obstacle: a full key does not block its pool (see `waiting_room`). Those with an earlier turn do go ahead, but no
+tenant of a priority is overtaken by more than `max_overtakes` grants in a row at a scope: then its first goes
+before everybody.
 
 **The deadline wins.** A waiting ticket whose deadline is now or past never proceeds, even if capacity comes at the
 same instant: `advance` times out before it grants. The asker has stopped waiting at that instant, and a grant
 to nobody is a leak.
 
 **What is refused at once** is only what is certain: more than a limit, or spent amounts that cannot leave
-before the deadline even if every call under way were refunded. What merely looks unlikely waits.
+before the deadline even if every call under way were refunded, or a gate that is shut until then whatever happens.
+What merely looks unlikely waits.
 
-The owner calls `advance` when something was settled, a ticket withdrawn, limits or gate changed, or `next_deadline` has
-come. Then nothing can be missed, and nothing needs to be polled.
+The owner calls `advance` when something was settled, a ticket withdrawn, limits or gate changed, or `next_deadline`
+has come. Then nothing can be missed, and nothing needs to be polled.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from typing import NoReturn
 
 import attrs
 
-from actors.errors import NeverFits, QueueFull, WaitTooLong
+from actors.errors import QueueFull, WaitTooLong
 from actors.policies.admission_records import (
     AdmissionStatistics,
     Granted,
@@ -62,8 +64,7 @@ from actors.policies.gate import OPEN, Gate
 from actors.policies.instants import check_instant, check_number
 from actors.policies.lanes import Waiting
 from actors.policies.ledger_records import ReservationId, Shortfall
-from actors.policies.limits import Limit, amount_of
-from actors.policies.meter import Unknown
+from actors.policies.outlook import Outlook, never_fits
 from actors.policies.pool_share import PoolShare
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import whole_number
@@ -74,8 +75,8 @@ from actors.policies.weighing import Rebook, Weighing, as_booked
 # last of 1,000 waits 20 minutes, which is longer than anybody means to.
 DEFAULT_MAX_WAITING = 1_000
 
-# As many as may wait by default: so that among a thousand tenants, or for one of a thousandth of the weight, fairness is
-# as exact as it would be without a bound, and what meets the bound is a flood of a larger priority.
+# As many as may wait by default: so that among a thousand tenants, or for one of a thousandth of the weight,
+# fairness is as exact as it would be without a bound, and what meets the bound is a flood of a larger priority.
 DEFAULT_MAX_OVERTAKES = 1_000
 
 
@@ -89,17 +90,17 @@ def _positive(instance: object, attribute: attrs.Attribute[int], value: object) 
 class AdmissionQueue:
     """A fair queue with deadlines over a ledger: a ticket for everybody, and a turn.
 
-    It is like the check-in of an airport: several counters, a fast lane for some, a train to catch for all, and whoever
-    misses it steps out. It is not a scheduler: it knows no durations and makes no guesses. It decides; the owner wakes,
-    sets the one timer and tells askers.
+    It is like the check-in of an airport: several counters, a fast lane for some, a train to catch for all, and
+    whoever misses it steps out. It is not a scheduler: it knows no durations and makes no guesses. It decides; the
+    owner wakes, sets the one timer and tells askers.
 
-    `now` is the present in seconds on the Trio clock. Who finds nobody waiting costs one question to the book. Otherwise
-    a decision costs O(log n) of those who wait, whatever the number of scopes.
+    `now` is the present in seconds on the Trio clock. Who finds nobody waiting costs one question to the book.
+    Otherwise a decision costs O(log n) of those who wait, whatever the number of scopes.
 
     Args:
         book: the ledger. Its owner settles on it directly and calls `advance` after.
-        max_waiting: how many may wait, at least 0; with 0 a request is granted at once or refused. Retries, which have
-            stood in line, stand there again even if it is full.
+        max_waiting: how many may wait, at least 0; with 0 a request is granted at once or refused. Retries, which
+            have stood in line, stand there again even if it is full.
         gate: closed, nobody is granted anything.
         weights: shares of the tenants that differ from 1.
         max_overtakes: how many grants in a row may overtake a tenant of a priority at a scope, at least 1.
@@ -124,6 +125,7 @@ class AdmissionQueue:
     rebook: Rebook = attrs.field(default=as_booked, kw_only=True, on_setattr=attrs.setters.frozen)
     _room: WaitingRoom = attrs.field(init=False)
     _weighing: Weighing = attrs.field(init=False)
+    _outlook: Outlook = attrs.field(init=False)
     _share: PoolShare = attrs.field(init=False)
     _tally: AdmissionTally = attrs.field(factory=AdmissionTally, init=False)
     _last_ticket: int = attrs.field(default=0, init=False)
@@ -131,6 +133,7 @@ class AdmissionQueue:
     def __attrs_post_init__(self) -> None:
         self._room = WaitingRoom(self.weights, self.max_overtakes)
         self._weighing = Weighing(self.book, self._room, self.rebook)
+        self._outlook = Outlook(self.book, self.gate, self._room)
         self._share = PoolShare(self.book)
 
     def request(
@@ -254,7 +257,7 @@ class AdmissionQueue:
         if not len(self._room):
             return math.inf
         turn = self._weighing.next_turn(now)
-        return min(max(turn, self._opens_at(now)), self._room.first_deadline)
+        return min(max(turn, self._outlook.opens_at(now)), self._room.first_deadline)
 
     def inspect(self, ticket: Ticket, now: float) -> Place | NotWaiting:
         """The place of a ticket and how long it may take.
@@ -273,7 +276,7 @@ class AdmissionQueue:
             claim=waiting.claim,
             deadline=waiting.deadline,
             waited=now - waiting.since,
-            expected_wait=self._expected_wait(waiting, now),
+            expected_wait=self._outlook.expected_wait(waiting, now),
         )
 
     def statistics(self, now: float) -> AdmissionStatistics:
@@ -298,7 +301,7 @@ class AdmissionQueue:
             obstacle = room.obstacle(waiting)
             if obstacle is not None:
                 return obstacle
-        if self._opens_at(now) > now:
+        if self._outlook.opens_at(now) > now:
             return POOL
         reserved = self.book.reserve(waiting.booking, scopes, now)
         if isinstance(reserved, Shortfall):
@@ -309,21 +312,21 @@ class AdmissionQueue:
         return self._grant(waiting, waiting.booking, reserved, now)
 
     def _refuse_the_impossible(self, waiting: Waiting, now: float) -> None:
-        possible_at = self.book.earliest_if_refunded(waiting.booking, waiting.claim.all_scopes, now)
-        possible_at = max(possible_at, self.gate.shut_until(now))
+        # Also the check of `now`, before anything is counted.
+        impossible_before = self._outlook.impossible_before(waiting, now)
         self._refuse_what_never_fits(waiting)
-        if waiting.deadline <= possible_at:
+        if waiting.deadline <= impossible_before:
             self._tally.count("wait_too_long")
             raise WaitTooLong(
-                f"deadline must be > {possible_at}, the earliest instant with room, got {waiting.deadline}",
-                retry_at=self._retry_at(possible_at, now),
+                f"deadline must be > {impossible_before}, the earliest instant with room, got {waiting.deadline}",
+                retry_at=self._outlook.retry_at(waiting, now),
             )
 
     def _refuse_what_never_fits(self, waiting: Waiting) -> None:
-        exceeded = self.book.exceeded_by(waiting.booking, waiting.claim.all_scopes)
-        if exceeded is not None:
+        excess = self._outlook.excess(waiting)
+        if excess is not None:
             self._tally.count("never_fits")
-            raise _never_fits(*exceeded, waiting.booking)
+            raise excess
 
     def _join(self, waiting: Waiting, reason: Scope | Shortfall, now: float) -> Queued:
         if len(self._room) >= self.max_waiting and not waiting.is_returning:
@@ -336,11 +339,7 @@ class AdmissionQueue:
         return Queued(waiting.ticket, position)
 
     def _refuse_for_want_of_room(self, waiting: Waiting, now: float) -> NoReturn:
-        if len(self._room):
-            moves_at = self.next_deadline(now)
-        else:
-            shortfall = self.book.shortfall(waiting.booking, waiting.claim.all_scopes, now)
-            moves_at = max(_instant(shortfall, now), self._opens_at(now))
+        moves_at = self.next_deadline(now) if len(self._room) else self._outlook.alone(waiting, now)
         self._tally.count("queue_full")
         raise QueueFull(
             f"waiting requests must be <= {self.max_waiting}, and so many wait already",
@@ -352,12 +351,15 @@ class AdmissionQueue:
     def _grants(self, now: float) -> Iterator[Granted | Outgrown]:
         weighing = self._weighing
         weighing.look_round(now)
-        while self._opens_at(now) <= now and (due := weighing.next_due(now, self.book.reserve)) is not None:
+        while (
+            self._outlook.opens_at(now) <= now
+            and (due := weighing.next_due(now, self.book.reserve)) is not None
+        ):
             waiting, booking, answer = due
             if isinstance(answer, Shortfall):
                 self._room.leave(waiting)
                 self._tally.count("never_fits")
-                error = _never_fits(answer.scope, answer.limit, booking)
+                error = never_fits(answer.scope, answer.limit, booking)
                 yield Outgrown(waiting.ticket, now - waiting.since, error)
             else:
                 self._room.grant(waiting, self._share.of(booking))
@@ -372,41 +374,8 @@ class AdmissionQueue:
 
     def _time_out(self, waiting: Waiting, now: float) -> TimedOut:
         self._tally.count("timed_out")
-        possible_at = self.book.earliest_if_refunded(waiting.booking, waiting.claim.all_scopes, now)
-        return TimedOut(waiting.ticket, now - waiting.since, self._retry_at(possible_at, now))
-
-    def _retry_at(self, possible_at: float, now: float) -> float:
-        opens_at = self._opens_at(now)
-        return possible_at if opens_at == math.inf else max(possible_at, opens_at)
-
-    def _opens_at(self, now: float) -> float:
-        opens_at = self.gate.opens_at(now)
-        return math.inf if isinstance(opens_at, Unknown) else opens_at
-
-    def _expected_wait(self, waiting: Waiting, now: float) -> float | Unknown:
-        booking = waiting.booking
-        turn = max(now, self._opens_at(now))
-        for scope in waiting.claim.all_scopes:
-            before = self._room.held_before(waiting, scope)
-            together = Booking(held=before + booking.held, needed=before + booking.needed)
-            turn = max(turn, _instant(self.book.shortfall(together, (scope,), now), now))
-        # Infinity is more than a window holds, too: some of those ahead must be settled and leave the window first.
-        return Unknown.UNTIL_SETTLEMENT if turn == math.inf else turn - now
+        return TimedOut(waiting.ticket, now - waiting.since, self._outlook.retry_at(waiting, now))
 
     def _check_ticket(self, ticket: Ticket) -> None:
         if not 1 <= ticket <= self._last_ticket:
             raise UnknownTicket(ticket, self._last_ticket)
-
-
-def _instant(shortfall: Shortfall | None, now: float) -> float:
-    """From when on there is room, infinity where no clock can tell."""
-    if shortfall is None:
-        return now
-    at = shortfall.available_at
-    return math.inf if isinstance(at, Unknown) else at
-
-
-def _never_fits(scope: Scope, limit: Limit, booking: Booking) -> NeverFits:
-    asked = amount_of(booking.needed, limit.quantity)
-    where = "" if scope == POOL else f" in {scope}"
-    return NeverFits(f"{limit.quantity} must be <= {limit.amount} per {limit.window:g} s{where}, got {asked}")

@@ -106,8 +106,8 @@ class Place:
 
     Attributes:
         ticket: which request.
-        position: 1 for the head. Counted by priority, and within it by arrival, those who come back first; fairness among
-            tenants and limits of scopes that others do not fall under may let it go earlier or later.
+        position: 1 for the head. Counted by priority, and within it by arrival, those who come back first; fairness
+            among tenants and limits of scopes that others do not fall under may let it go earlier or later.
         claim: what it asks for.
         deadline: when it stops waiting; infinity for never.
         waited: seconds since the request.

@@ -1,4 +1,4 @@
-"""What an admission queue needs of a ledger: may this go now, if not from when on, and where has something changed."""
+"""What a queue needs of a ledger: may this go now, if not from when on, and where has something changed."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Book(Protocol):
         ...
 
     def take_freed(self) -> tuple[Scope, ...]:
-        """Return the scopes in which room, or the instant at which there is some, may have come nearer since last asked.
+        """Return the scopes in which room may have come nearer, other than by time, since this was last asked.
 
-        Every settlement counts, every confirmation of a start, and every change of limits; what comes back by the mere
-        passing of time does not.
+        Every settlement counts, every confirmation of a start (an instant is known from then on), and every change of
+        limits or algorithm. What comes back with time alone does not.
         """
         ...
 

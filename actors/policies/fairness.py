@@ -1,13 +1,13 @@
 """Whose turn it is among tenants: start-time fair queueing, inside each priority.
 
-Each tenant that waits has a start tag, the virtual time at which its next request begins. The least tag goes first, and
-a grant moves the tag of its tenant on by cost / weight. So over any stretch in which two tenants both wait, their grants
-cost in the ratio of their weights, to within one request each. The virtual time of a priority is the tag of its latest
-grant; who comes anew, or has not been in the running for a while, starts there: nobody saves up for later, and nobody
-is made to pay for what it had while nobody else wanted it.
+Each tenant that waits has a start tag, the virtual time at which its next request begins. The least tag goes first,
+and a grant moves the tag of its tenant on by cost / weight. So over any stretch in which two tenants both wait,
+their grants cost in the ratio of their weights, to within one request each. The virtual time of a priority is the
+tag of its latest grant; who comes anew, or has not been in the running for a while, starts there: nobody saves up
+for later, and nobody is made to pay for what it had while nobody else wanted it.
 
-(P. Goyal, H. M. Vin, H. Cheng: Start-time Fair Queuing, 1996. Tags are given when a request comes to be the next of its
-tenant, not when it arrives, so that requests which leave unserved cost their tenant nothing.)
+(P. Goyal, H. M. Vin, H. Cheng: Start-time Fair Queuing, 1996. Tags are given when a request comes to be the next of
+its tenant, not when it arrives, so that requests which leave unserved cost their tenant nothing.)
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def check_weights(_instance: object, attribute: attrs.Attribute[Any], value: obj
 class FairShares:
     """The virtual times of all priorities in which somebody waits.
 
-    It is like a round of cards where whoever has had the least, for its stake, is dealt next. It is not a limit: who is
-    alone gets everything. Everything costs O(1), or O(log n) of the tenants.
+    It is like a round of cards where whoever has had the least, for its stake, is dealt next. It is not a limit:
+    who is alone gets everything. Everything costs O(1), or O(log n) of the tenants.
 
     Args:
         weights: shares by tenant; 1 for those not named.

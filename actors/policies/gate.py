@@ -18,13 +18,13 @@ class Gate(Protocol):
     def opens_at(self, now: float) -> float | Unknown:
         """Return the instant at which one more may be granted.
 
-        `now` or before it: now. `Unknown.UNTIL_SETTLEMENT`: when something that is under way has ended. The owner of the
-        queue calls `advance` whenever the answer may have become an earlier one.
+        `now` or before it: now. `Unknown.UNTIL_SETTLEMENT`: when something that is under way has ended. The owner
+        of the queue calls `advance` whenever the answer may have become an earlier one.
         """
         ...
 
     def shut_until(self, now: float) -> float:
-        """Return an instant before which it opens for nobody, whatever ends until then; `now` or before it for none."""
+        """Return an instant before which it opens for nobody, whatever ends until then; `now` for none."""
         ...
 
     def pass_one(self, now: float) -> None:

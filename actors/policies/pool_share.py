@@ -22,8 +22,8 @@ class PoolShare:
     def of(self, booking: Booking) -> float:
         """Return the share, 0 without limits.
 
-        What a booking ripens to counts as what it needs: output that is counted only as it is produced is used all the
-        same.
+        What a booking ripens to counts as what it needs: output that is counted only as it is produced is used all
+        the same.
         """
         limits = self.book.limits_of(POOL)
         if limits is not self._limits:

@@ -16,12 +16,13 @@ class WaitingLine:
     """Lanes in the order of their turns, and one that leads.
 
     It is like the queue at one counter of several: whoever needs two counters stands at the one that is busier. The
-    leader is chosen when the line is looked at, and leads until it goes, or one with an earlier turn comes: that the turn
-    of its tenant moves on elsewhere does not shift it. So who waits behind a leader waits for that leader, and nobody in
-    the line has to be looked at before it goes.
+    leader is chosen when the line is looked at, and leads until it goes, or one with an earlier turn comes: that
+    the turn of its tenant moves on elsewhere does not shift it. So who waits behind a leader waits for that leader,
+    and nobody in the line has to be looked at before it goes.
 
-    **Overtaking.** A grant in this scope to a request that came later than somebody here is an overtaking, and counts for
-    every flow in the line but its own. A flow that has borne `max_overtakes` in a row has its first lane promoted.
+    **Overtaking.** A grant in this scope to a request that came later than somebody here is an overtaking, and
+    counts for every flow in the line but its own. A flow that has borne `max_overtakes` in a row has its first lane
+    promoted.
 
     Everything costs O(log n) of the lanes.
 
@@ -97,7 +98,7 @@ class WaitingLine:
         return True
 
     def note_grant(self, order: Order, own_flow: Flow | None) -> list[Lane]:
-        """Count a grant in this scope, wherever it stood; return the lanes that have been overtaken too often by now."""
+        """Count a grant in this scope, wherever it stood; return the lanes that were overtaken too often."""
         oldest = self._ages.best
         is_overtaking = oldest is not None and oldest < order
         if is_overtaking:
@@ -119,7 +120,8 @@ class WaitingLine:
             flow = self._flows.head
             lane = self._lanes[flow].head
             key = lane.key
-            # Turns of flows only move back while they are not looked at: the first whose turn is as known is the first.
+            # Turns of flows only move back while they are not looked at: the first whose turn is as known is the
+            # first.
             if self._flows.rank(flow) == key:
                 self._leader, self._leader_key = lane, key
                 return lane, key

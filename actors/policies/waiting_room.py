@@ -1,7 +1,7 @@
 """Who waits where: lanes, the lines they stand in, deadlines, and which line is to be looked at next.
 
-Where a lane stands. Every lane stands in the line of one of its scopes, its gate, and is in nobody's way in any other:
-who waits for the room of a full key does not hold up other keys of the same pool.
+Where a lane stands. Every lane stands in the line of one of its scopes, its gate, and is in nobody's way in any
+other: who waits for the room of a full key does not hold up other keys of the same pool.
 
     its head is short in a scope (the longest there)          that scope
     one with an earlier turn leads the line of a scope        that scope: nobody passes those who wait

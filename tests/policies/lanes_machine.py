@@ -10,6 +10,7 @@ from typing import ClassVar
 import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from queue_world import WINDOW, PlainBook, PlainGate
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
 from actors.policies.admission import AdmissionQueue
@@ -21,7 +22,6 @@ from actors.policies.lanes import Key, Lane
 from actors.policies.ledger_records import ReservationId
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
-from queue_world import WINDOW, PlainBook, PlainGate
 
 MAX_WAITING = 12
 MAX_OVERTAKES = 2
@@ -118,7 +118,9 @@ class LanesMachine(RuleBasedStateMachine):
             for lane in self.first_of_flows(scope):
                 flow = (lane.own_flow, scope)
                 first, overtaken = self.overtaken.get(flow, (lane.head.ticket, 0))
-                is_own = self.is_of_one_flow(lane.head.claim, asker.claim, lane.name[3], asker.place is not None)
+                is_own = self.is_of_one_flow(
+                    lane.head.claim, asker.claim, lane.name[3], asker.place is not None
+                )
                 if is_own or first != lane.head.ticket:
                     overtaken = 0
                 if lane.head.order < asker.order and not is_own:
@@ -356,4 +358,4 @@ class LanesMachine(RuleBasedStateMachine):
             self.now = max(self.now, min(instant, self.now + 1e6))
         assert not self.waiting, "somebody waits for ever"
         room = self.queue._room
-        assert not (room._lanes or room._lines or room._standings or room._shares._bands)
+        assert not any((room._lanes, room._lines, room._standings, room._shares._bands))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import attrs
+from queue_world import PlainBook, PlainGate
 
 from actors.policies.admission_records import Order, Ticket
 from actors.policies.booking import Booking
@@ -12,8 +13,6 @@ from actors.policies.claim import Claim
 from actors.policies.fairness import LEAST_COST
 from actors.policies.meter import Unknown
 from actors.policies.scope import POOL
-
-from queue_world import PlainBook, PlainGate
 
 FlowName = tuple[float, str]
 

@@ -89,15 +89,15 @@ class PlainBook:
         shorts: list[tuple[tuple[int, float], Shortfall]] = []
         for scope in scopes:
             held = sum(amount for amount, under in self.held.values() if scope in under)
-            at: float | Unknown = self._back_at(booking, scope, held)
-            if at == now:
+            back_at = self._back_at(booking, scope, held)
+            if back_at == now:
                 continue
             asked, limit = booking.needed.requests, self.limits_of(scope).each[0]
-            length = (0, at)
-            if at == math.inf:
-                is_never = asked > limit.amount
-                length = (2, 0.0) if is_never else (1, 0.0)
-                at = math.inf if is_never else Unknown.UNTIL_SETTLEMENT
+            is_never = asked > limit.amount
+            at: float | Unknown = (
+                Unknown.UNTIL_SETTLEMENT if back_at == math.inf and not is_never else back_at
+            )
+            length = (2, 0.0) if is_never else (0, back_at) if back_at < math.inf else (1, 0.0)
             shorts.append((length, Shortfall(scope, limit, asked, at)))
         return max(shorts, key=_length, default=(None, None))[1]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from actors.policies.booking import Booking
 from actors.policies.claim import Claim
 from actors.policies.fairness import FairShares
 from actors.policies.lanes import Lane
+from actors.policies.outlook import Outlook
 from actors.policies.scope import POOL
 from actors.policies.standing import Standing
 from actors.policies.waiting_line import WaitingLine
@@ -86,7 +86,7 @@ class MiscountsThoseWhoLeave(AdmissionQueue):
 class SleepsThroughDeadlines(AdmissionQueue):
     def next_deadline(self, now: float) -> float:
         self.book.expire(now)
-        return max(self._weighing.next_turn(now), self._opens_at(now))
+        return max(self._weighing.next_turn(now), self._outlook.opens_at(now))
 
 
 class WakesForNothing(AdmissionQueue):
@@ -107,11 +107,6 @@ class GrantsOneAtATime(AdmissionQueue):
         return (*due,) if first is None else (*due, first)
 
 
-class TakesNoNoticeOfTheGate(AdmissionQueue):
-    def _opens_at(self, now: float) -> float:
-        return now
-
-
 class WakesAtAGateThatIsShut(AdmissionQueue):
     def next_deadline(self, now: float) -> float:
         self.book.expire(now)
@@ -119,8 +114,8 @@ class WakesAtAGateThatIsShut(AdmissionQueue):
 
 
 class TakesARetryForANewRequest(AdmissionQueue):
-    def request(self, *asked: Any, place: Order | None = None, **more: Any) -> Granted | Queued:
-        return super().request(*asked, **more)
+    def request(self, *asked: Any, **more: Any) -> Granted | Queued:
+        return super().request(*asked, **{**more, "place": None})
 
 
 @pytest.mark.parametrize(
@@ -135,7 +130,6 @@ class TakesARetryForANewRequest(AdmissionQueue):
         WakesForNothing,
         OversleepsByAHair,
         GrantsOneAtATime,
-        TakesNoNoticeOfTheGate,
         WakesAtAGateThatIsShut,
         TakesARetryForANewRequest,
     ],
@@ -152,6 +146,10 @@ def forgets_what_was_freed(weighing: Weighing, now: float) -> None:
     weighing.room.wake_due(now)
 
 
+def takes_no_notice_of_the_gate(_outlook: Outlook, now: float) -> float:
+    return now
+
+
 def forgets_instants(weighing: Weighing, _now: float) -> None:
     for scope in weighing.book.take_freed():
         weighing.room.wake(scope)
@@ -165,7 +163,7 @@ def charges_nobody(*_: object, **__: object) -> None:
     """All tags stay where they are."""
 
 
-def keeps_the_virtual_time(shares: FairShares, *charge: Any, in_turn: bool = True) -> None:
+def keeps_the_virtual_time(shares: FairShares, *charge: Any, **_: bool) -> None:
     CHARGE(shares, *charge, in_turn=False)
 
 
@@ -229,17 +227,19 @@ UNFILE = WaitingRoom._unfile
 EXPECT = WaitingRoom.expect
 COUNT_BEFORE = Standing.count_before
 
-PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Callable[..., Any]]] = [
+PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Any]] = [
     (AdmissionMachine, Weighing, "look_round", forgets_what_was_freed),
     (AdmissionMachine, Weighing, "look_round", forgets_instants),
     (LanesMachine, Weighing, "look_round", forgets_what_was_freed),
     (LanesMachine, Weighing, "look_round", forgets_instants),
+    (AdmissionMachine, Outlook, "opens_at", takes_no_notice_of_the_gate),
+    (LanesMachine, Outlook, "opens_at", takes_no_notice_of_the_gate),
     (AdmissionMachine, WaitingRoom, "_gate_before", lets_everybody_pass),
     (LanesMachine, WaitingRoom, "_gate_before", lets_everybody_pass),
     (AdmissionMachine, FairShares, "charge", charges_nobody),
     (AdmissionMachine, FairShares, "charge", keeps_the_virtual_time),
     (AdmissionMachine, FairShares, "charge", shares_without_weights),
-    (AdmissionMachine, Lane, "key", property(knows_no_priorities)),  # type: ignore[list-item]  # a property stands in
+    (AdmissionMachine, Lane, "key", property(knows_no_priorities)),
     (AdmissionMachine, WaitingLine, "note_grant", counts_no_overtaking),
     (LanesMachine, WaitingLine, "note_grant", counts_no_overtaking),
     (AdmissionMachine, WaitingLine, "note_grant", counts_every_grant),
@@ -255,16 +255,13 @@ PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Callable[..., Any]]]
 @pytest.mark.parametrize(
     ("machine", "owner", "name", "bug"),
     PLANTED,
-    ids=[
-        f"{getattr(bug, '__name__', 'knows_no_priorities')}-{machine.__name__}"
-        for machine, _, _, bug in PLANTED
-    ],
+    ids=[f"{getattr(bug, 'fget', bug).__name__}-{machine.__name__}" for machine, _, _, bug in PLANTED],
 )
 def test_the_machine_catches_a_part_that(
     machine: type[RuleBasedStateMachine],
     owner: type,
     name: str,
-    bug: Callable[..., Any],
+    bug: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owner, name, bug)
