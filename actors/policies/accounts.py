@@ -50,13 +50,13 @@ class Accounts:
         return (POOL, *self._others)
 
     def of(self, scopes: tuple[Scope, ...]) -> tuple[Account, ...]:
-        """Return the accounts of `scopes`, of which the first is the pool.
+        """Return the accounts of `scopes`, of which the first is the pool; or that of one scope alone.
 
         Raises:
             UnknownScope: no limits are set for a scope of that kind; no account was made.
         """
         if len(scopes) == 1:
-            return (self.pool,)
+            return (self.pool if scopes[0] == POOL else self._account(scopes[0]),)
         for scope in scopes:
             self.limits_of(scope)
         return (self.pool, *(self._account(scope) for scope in scopes[1:]))

@@ -746,6 +746,18 @@ def test_a_booking_that_never_fits_names_the_scope_and_the_limit() -> None:
     assert ledger.exceeded_by(plain(1, 41, 51), (POOL, TEAM)) == (POOL, Limit("output_tokens", 50))
 
 
+def test_one_scope_can_be_asked_about_alone() -> None:
+    ledger = Ledger(SMALL, kinds=KINDS)
+    for _ in range(2):
+        grant(ledger, 0.0, scopes=(POOL, KEY))
+    assert ledger.shortfall(plain(), (POOL,), 1.0) is None
+    limit = Limit("requests", 2, 60.0)
+    assert ledger.shortfall(plain(), (KEY,), 1.0) == Shortfall(KEY, limit, 1, Unknown.UNTIL_SETTLEMENT)
+    assert ledger.shortfall(plain(), (OTHER_KEY,), 1.0) is None
+    with pytest.raises(UnknownScope):
+        ledger.shortfall(plain(), (Scope("planet"),), 1.0)
+
+
 def test_the_books_of_a_scope_are_dropped_when_nothing_counts_in_them_any_more() -> None:
     ledger = Ledger(NO_LIMITS, kinds=KINDS)
     for number in range(1_000):
