@@ -45,10 +45,11 @@ $(INSTALLED)-%: $(INSTALLED)
 .PHONY: venv
 venv: $(INSTALLED) $(TESTING) $(CHECKING) $(WRITING) ## make .venv with everything that development needs
 
+# Nobody else uses the provider of the demonstration: without a margin the last reader need not wait for the next minute.
 .PHONY: demo
 demo: $(INSTALLED) ## analyze an example screenplay while its model service is in trouble; offline
 	@mkdir -p out
-	$(BIN)/understudy analyze examples/the_last_reel.fountain --trouble --out out/analysis.json $(ARGS)
+	UNDERSTUDY_LIMITS__MARGIN=1 $(BIN)/understudy analyze examples/the_last_reel.fountain --trouble --out out/analysis.json $(ARGS)
 
 # Some tests ask the type checkers. A selection of tests is not held to the bound of coverage.
 # The report of coverage stands between pytest's last line and the end; the last line is said once more.
