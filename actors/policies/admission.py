@@ -17,7 +17,7 @@ others of its priority: in that line it has stood, and it is charged to its tena
 
 **No bypass.** A scope is full for all who come after somebody that waits for it, however small they are: a large
 call in front holds the line up for a while, and is the next to go. Only those who wait for room in other scopes are
-no obstacle: a full key does not block its pool (see `waiting_room`). Those with an earlier turn do go ahead, but no
+no obstacle: a full key does not block its pool (see `waiting_lines`). Those with an earlier turn do go ahead, but no
 tenant of a priority is overtaken by more than `max_overtakes` grants in a row at a scope: then its first goes
 before everybody.
 
@@ -132,7 +132,7 @@ class AdmissionQueue:
 
     def __attrs_post_init__(self) -> None:
         self._room = WaitingRoom(self.weights, self.max_overtakes)
-        self._weighing = Weighing(self.book, self._room, self.rebook)
+        self._weighing = Weighing(self.book, self._room.lines, self.rebook)
         self._outlook = Outlook(self.book, self.gate, self._room)
         self._share = PoolShare(self.book)
 
@@ -296,7 +296,7 @@ class AdmissionQueue:
     def _try_at_once(self, waiting: Waiting, now: float) -> Granted | Shortfall | Scope:
         """Grant it, or say what it is short of, or at which scope it stands behind others, or would stand."""
         room, scopes = self._room, waiting.claim.all_scopes
-        is_contended = room.is_waited_at(scopes)
+        is_contended = room.lines.is_waited_at(scopes)
         if is_contended:
             obstacle = room.obstacle(waiting)
             if obstacle is not None:

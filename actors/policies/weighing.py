@@ -14,7 +14,7 @@ from actors.policies.claim import Claim
 from actors.policies.lanes import Waiting
 from actors.policies.ledger_records import Shortfall
 from actors.policies.scope import Scope
-from actors.policies.waiting_room import WaitingRoom
+from actors.policies.waiting_lines import WaitingLines
 
 Answer = TypeVar("Answer")
 
@@ -29,26 +29,26 @@ def as_booked(_claim: Claim, booking: Booking) -> Booking:
 
 @attrs.define(eq=False)
 class Weighing:
-    """Brings a book and a waiting room together: what has changed in the one wakes lines in the other.
+    """Brings a book and the waiting lines together: what has changed in the one wakes lines in the other.
 
     Only leaders of lines in which something has changed are weighed, and each that is short stays where it is short
     until something changes there: so a decision costs the same whoever else waits for whatever else.
 
     Args:
         book: knows amounts and instants.
-        room: knows who waits.
+        lines: know who waits.
         rebook: says how somebody who waits would be booked by what is known now.
     """
 
     book: Book
-    room: WaitingRoom
+    lines: WaitingLines
     rebook: Rebook
 
     def look_round(self, now: float) -> None:
         """Wake the lines in whose scope something came back, or an instant has come."""
         for scope in self.book.take_freed():
-            self.room.wake(scope)
-        self.room.wake_due(now)
+            self.lines.wake(scope)
+        self.lines.wake_due(now)
 
     def next_due(
         self, now: float, ask: Callable[[Booking, tuple[Scope, ...], float], Answer | Shortfall]
@@ -62,13 +62,13 @@ class Weighing:
         Returns:
             Who that is, the booking and the answer, which has to be told to the room; None when nobody is due.
         """
-        while (lane := self.room.next_to_weigh()) is not None:
+        while (lane := self.lines.next_to_weigh()) is not None:
             head = lane.head
             booking = self.rebook(head.claim, head.booking)
             answer = ask(booking, lane.scopes, now)
             if not isinstance(answer, Shortfall) or answer.available_at == math.inf:
                 return head, booking, answer
-            self.room.expect(lane, answer.scope, answer.available_at)
+            self.lines.expect(lane, answer.scope, answer.available_at)
         return None
 
     def next_turn(self, now: float) -> float:
@@ -81,14 +81,14 @@ class Weighing:
         while True:
             due = self.next_due(now, self.book.shortfall)
             if due is not None:
-                self.room.wake_line_of(due[0])
+                self.lines.wake_line_of(due[0])
                 return now
-            turn = self.room.next_turn
+            turn = self.lines.next_turn
             if turn is None:
                 return math.inf
             scope, at = turn
-            if looked_at is not None and self.room.turn_at(looked_at) == at:
+            if looked_at is not None and self.lines.turn_at(looked_at) == at:
                 return at
             # Its leader was weighed a while ago: the instant may have moved, or somebody may stand in its way by now.
             looked_at = scope
-            self.room.wake(scope)
+            self.lines.wake(scope)

@@ -87,7 +87,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def turn(self, lane: Lane) -> Key:
         """The turn of a lane: as it was chosen where it leads, else as it is now."""
-        lines = [self.queue._room._lines[scope] for scope in lane.gates]
+        lines = [self.queue._room.lines._lines[scope] for scope in lane.gates]
         return min([lane.key, *(line.leader_key for line in lines if line.leader is lane)])
 
     def first_of_flows(self, scope: Scope) -> Iterator[Lane]:
@@ -177,13 +177,13 @@ class LanesMachine(RuleBasedStateMachine):
     def check_that_nobody_waits_without_a_reason(self) -> None:
         room = self.queue._room
         if self.gate.opens_at(self.now) == self.now:
-            assert not len(room._awake), "a line is awake and nobody looks at it"
-            for line in room._lines.values():
+            assert not len(room.lines._awake), "a line is awake and nobody looks at it"
+            for line in room.lines._lines.values():
                 head, lane = line.leader.head, line.leader
                 is_short = any(
                     self.book.shortfall(head.booking, (gate,), self.now) is not None for gate in lane.gates
                 )
-                leads_all = all(room._lines[scope].leader is lane for scope in lane.gates)
+                leads_all = all(room.lines._lines[scope].leader is lane for scope in lane.gates)
                 assert is_short or not leads_all, (
                     f"the first in line at {line.scope} has room and does not go"
                 )
@@ -314,15 +314,15 @@ class LanesMachine(RuleBasedStateMachine):
             assert set(lane.gates) <= set(lane.scopes)
             assert len(lane.gates) == len(set(lane.gates))
             assert len(lane.gates) == 1 or lane.is_promoted
-        assert {scope: len(line) for scope, line in room._lines.items()} == {
+        assert {scope: len(line) for scope, line in room.lines._lines.items()} == {
             scope: len(self.at(scope)) for scope in AMOUNTS if self.at(scope)
         }
-        assert set(room._turns) | set(room._awake) <= set(room._lines)
+        assert set(room.lines._turns) | set(room.lines._awake) <= set(room.lines._lines)
 
     @invariant()
     def the_leader_has_the_earliest_turn(self) -> None:
-        for scope, line in self.queue._room._lines.items():
-            assert self.queue._room._awake.rank(scope) in {None, line.leader_key}
+        for scope, line in self.queue._room.lines._lines.items():
+            assert self.queue._room.lines._awake.rank(scope) in {None, line.leader_key}
             assert all(line.leader_key <= lane.key for lane in self.at(scope))
             head = line.leader.head
             assert line.leader_key[3:] == (head.order, head.ticket), "a line is led by a turn of the past"
@@ -358,4 +358,4 @@ class LanesMachine(RuleBasedStateMachine):
             self.now = max(self.now, min(instant, self.now + 1e6))
         assert not self.waiting, "somebody waits for ever"
         room = self.queue._room
-        assert not any((room._lanes, room._lines, room._standings, room._shares._bands))
+        assert not any((room._lanes, room.lines._lines, room._standings, room._shares._bands))

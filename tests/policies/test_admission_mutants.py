@@ -22,7 +22,7 @@ from actors.policies.outlook import Outlook
 from actors.policies.scope import POOL
 from actors.policies.standing import Standing
 from actors.policies.waiting_line import WaitingLine
-from actors.policies.waiting_room import WaitingRoom
+from actors.policies.waiting_lines import WaitingLines
 from actors.policies.weighing import Weighing
 
 SEARCH = settings(
@@ -143,7 +143,7 @@ def test_the_machine_catches_a_queue_that(
 
 
 def forgets_what_was_freed(weighing: Weighing, now: float) -> None:
-    weighing.room.wake_due(now)
+    weighing.lines.wake_due(now)
 
 
 def takes_no_notice_of_the_gate(_outlook: Outlook, now: float) -> float:
@@ -152,7 +152,7 @@ def takes_no_notice_of_the_gate(_outlook: Outlook, now: float) -> float:
 
 def forgets_instants(weighing: Weighing, _now: float) -> None:
     for scope in weighing.book.take_freed():
-        weighing.room.wake(scope)
+        weighing.lines.wake(scope)
 
 
 def lets_everybody_pass(*_: object) -> None:
@@ -204,16 +204,16 @@ def stays_promoted(lane: Lane) -> None:
     lane.moves = 0
 
 
-def sleeps_as_its_leader_leaves(room: WaitingRoom, lane: Lane) -> None:
-    woken = {scope: room._awake.rank(scope) for scope in room._awake}
-    UNFILE(room, lane)
-    for scope in list(room._awake):
+def sleeps_as_its_leader_leaves(lines: WaitingLines, lane: Lane) -> None:
+    woken = {scope: lines._awake.rank(scope) for scope in lines._awake}
+    UNFILE(lines, lane)
+    for scope in list(lines._awake):
         if scope not in woken:
-            room._awake.drop(scope)
+            lines._awake.drop(scope)
 
 
-def stands_in_the_first_scope(room: WaitingRoom, lane: Lane, _gate: Any, at: Any) -> None:
-    EXPECT(room, lane, POOL, at)
+def stands_in_the_first_scope(lines: WaitingLines, lane: Lane, _gate: Any, at: Any) -> None:
+    EXPECT(lines, lane, POOL, at)
 
 
 def miscounts_by_one(standing: Standing, spot: Any) -> int:
@@ -223,8 +223,8 @@ def miscounts_by_one(standing: Standing, spot: Any) -> int:
 CHARGE = FairShares.charge
 NOTE_GRANT = WaitingLine.note_grant
 ENTER = WaitingLine.enter
-UNFILE = WaitingRoom._unfile
-EXPECT = WaitingRoom.expect
+UNFILE = WaitingLines.unfile
+EXPECT = WaitingLines.expect
 COUNT_BEFORE = Standing.count_before
 
 PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Any]] = [
@@ -234,8 +234,8 @@ PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Any]] = [
     (LanesMachine, Weighing, "look_round", forgets_instants),
     (AdmissionMachine, Outlook, "opens_at", takes_no_notice_of_the_gate),
     (LanesMachine, Outlook, "opens_at", takes_no_notice_of_the_gate),
-    (AdmissionMachine, WaitingRoom, "_gate_before", lets_everybody_pass),
-    (LanesMachine, WaitingRoom, "_gate_before", lets_everybody_pass),
+    (AdmissionMachine, WaitingLines, "gate_before", lets_everybody_pass),
+    (LanesMachine, WaitingLines, "gate_before", lets_everybody_pass),
     (AdmissionMachine, FairShares, "charge", charges_nobody),
     (AdmissionMachine, FairShares, "charge", keeps_the_virtual_time),
     (AdmissionMachine, FairShares, "charge", shares_without_weights),
@@ -246,8 +246,8 @@ PLANTED: list[tuple[type[RuleBasedStateMachine], type, str, Any]] = [
     (LanesMachine, WaitingLine, "enter", keeps_its_leader),
     (LanesMachine, WaitingLine, "_lead", leads_by_turns_of_old),
     (AdmissionMachine, Lane, "start_over", stays_promoted),
-    (LanesMachine, WaitingRoom, "_unfile", sleeps_as_its_leader_leaves),
-    (LanesMachine, WaitingRoom, "expect", stands_in_the_first_scope),
+    (LanesMachine, WaitingLines, "unfile", sleeps_as_its_leader_leaves),
+    (LanesMachine, WaitingLines, "expect", stands_in_the_first_scope),
     (AdmissionMachine, Standing, "count_before", miscounts_by_one),
 ]
 
