@@ -50,7 +50,7 @@ from actors.policies.instants import check_instant
 from actors.policies.learning import DEFAULT_MARGIN, AlgorithmSetting
 from actors.policies.learning_estimator import LearningEstimator
 from actors.policies.ledger import DEFAULT_SLACK
-from actors.policies.ledger_records import Settled
+from actors.policies.ledger_records import AlreadySettled, Settled
 from actors.policies.limits import Limits
 from actors.policies.orphans import DEFAULT_PATIENCE
 from actors.policies.output_policy import OutputPolicy
@@ -115,7 +115,8 @@ class Limiter(Actor):
             patience=patience,
         )
         self._memory = LimiterMemory.new(rules, estimator or LearningEstimator())
-        self._weights, self._max_waiting, self._dialect = dict(weights or {}), max_waiting, dialect
+        self._weights, self._max_waiting = dict(weights or {}), max_waiting
+        self._dialect: RateLimitDialect = dialect
         self._cooldown, self._pool = cooldown, pool
         self._queue = self._new_queue()
         self._parked: dict[Ticket, Asker] = {}
@@ -316,9 +317,10 @@ class Limiter(Actor):
                 supposed.input_tokens if input_tokens is None else input_tokens,
                 supposed.output_tokens if output_tokens is None else output_tokens,
             )
-            self._charge(grant, actual, started_at)
-        used = None if input_tokens is None else Usage(grant.usage.requests, input_tokens)
-        self._hear_of(grant, "success", started_at, observed, used)
+            settled = self._charge(grant, actual, started_at)
+        if isinstance(settled, Settled):
+            used = None if input_tokens is None else Usage(grant.usage.requests, input_tokens)
+            self._hear_of(grant, "success", started_at, observed, used)
         self._advance()
 
     @op(raises=(TypeError, ValueError), idempotent=True)
@@ -343,16 +345,19 @@ class Limiter(Actor):
         """
         if trouble is not None and type(trouble) is not Trouble:
             raise TypeError(f"trouble must be a Trouble or None, got {type(trouble).__name__}")
+        settled: Settled | AlreadySettled | None = None
         if self._is_known(grant):
-            self._memory.ledger.cancel(grant.reservation, self.now(), charged=charged)
+            settled = self._memory.ledger.cancel(grant.reservation, self.now(), charged=charged)
             self._memory.delivered.discard(grant.reservation)
         elif charged:
-            self._charge(grant, grant.supposed, None)
-        if trouble is None:
-            self._hear_of(grant, "other", observed=observed)
-        else:
-            self._refuse(grant, trouble)
+            settled = self._charge(grant, grant.supposed, None)
+        if trouble is not None:
+            # Heard even if it is told again: after a crash it may be the first time. It counts once by its instant.
+            sent_at = grant.granted_at if trouble.sent_at is None else trouble.sent_at
+            self._refuse(grant, attrs.evolve(trouble, sent_at=sent_at))
             self._learn(grant, None, observed, None)
+        elif not isinstance(settled, AlreadySettled):
+            self._hear_of(grant, "other", observed=observed)
         self._advance()
 
     @op(raises=(TypeError, ValueError), idempotent=True)
@@ -365,11 +370,12 @@ class Limiter(Actor):
             TypeError, ValueError: `grant` is no grant of this limiter.
         """
         if self._is_known(grant):
-            self._memory.ledger.release(grant.reservation, self.now())
+            settled = self._memory.ledger.release(grant.reservation, self.now())
             self._memory.delivered.discard(grant.reservation)
         else:
-            self._charge(grant, grant.supposed, None)
-        self._hear_of(grant, "other")
+            settled = self._charge(grant, grant.supposed, None)
+        if isinstance(settled, Settled):
+            self._hear_of(grant, "other")
         self._advance()
 
     @op(raises=(TypeError, ValueError), idempotent=True)
@@ -525,10 +531,10 @@ class Limiter(Actor):
             raise ValueError(f"grant must be one of limiter {self.name!r}, got one of {grant.limiter!r}")
         return grant.incarnation >= self._memory.began_in
 
-    def _charge(self, grant: Grant, actual: Usage, started_at: float | None) -> None:
+    def _charge(self, grant: Grant, actual: Usage, started_at: float | None) -> Settled | AlreadySettled:
         """Count a call that was granted over another ledger, once: the provider counts it all the same."""
         call = (grant.incarnation, grant.reservation)
-        self._memory.ledger.charge(
+        return self._memory.ledger.charge(
             actual, self.now(), started_at=started_at, reference=call, scopes=grant.claim.all_scopes
         )
 

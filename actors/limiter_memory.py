@@ -29,8 +29,9 @@ LONGEST_ASSUMED = 60.0
 """Seconds. A limiter that has lost its books takes windows up to this one for full. A day's it cannot: the pool would
 stand still until tomorrow for a crash; the headers of the next answers tell what remains of it."""
 
-# Scopes that have no books any more keep their tally sheets until there are this many more sheets than books.
-_STALE_TALLIES = 256
+# What is over is kept until there is this much more of it than of what is not: tally sheets of scopes without books,
+# and grants that were given up.
+_STALE = 256
 
 
 @attrs.frozen
@@ -74,6 +75,8 @@ class LimiterMemory:
     tallies: ScopeTallies = attrs.field(factory=ScopeTallies)
     began_in: int = 0
     delivered: set[ReservationId] = attrs.field(factory=set[ReservationId])
+    # How many were delivered and not settled when that was looked at last.
+    _kept: int = attrs.field(default=0, init=False)
 
     @classmethod
     def new(cls, rules: LimiterRules, estimator: Estimator) -> LimiterMemory:
@@ -206,9 +209,12 @@ class LimiterMemory:
         return ScopeReport(self.ledger.scope_statistics(scope, now), self.tallies.traffic(scope, now))
 
     def tidy(self) -> None:
-        """Throw away the tally sheets of scopes that have no books any more; O(1) spread over all grants."""
-        if len(self.tallies) > 2 * self.ledger.scope_count + _STALE_TALLIES:
+        """Forget the tally sheets of scopes without books, and grants that were given up; O(1) spread over all."""
+        if len(self.tallies) > 2 * self.ledger.scope_count + _STALE:
             self.tallies.keep_only(frozenset(self.ledger.scopes))
+        if len(self.delivered) > 2 * self._kept + _STALE:
+            self.delivered.intersection_update(self.ledger.in_flight)
+            self._kept = len(self.delivered)
 
 
 def _least(limits: Iterable[int | None]) -> float:

@@ -243,6 +243,8 @@ def test_a_claim_of_what_is_no_usage_is_refused() -> None:
         Claim(Usage(), expected_output="7")  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ValueError, match=r"^expected_output must be >= 0, got -1$"):
         Claim(Usage(), expected_output=-1)
+    with pytest.raises(TypeError, match=r"^estimate must be an Estimate or None, got int$"):
+        Claim(Usage(), estimate=7)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_scope_is_named_by_words() -> None:

@@ -31,6 +31,7 @@ from actors.policies.limits import NO_LIMITS, Limits
 from actors.policies.usage import NOTHING, Usage
 from actors.reservation import reserve
 from actors.testing.run import run
+from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 
 ONE = attrs.evolve(NO_LIMITS, requests=1)
 MANY = attrs.evolve(NO_LIMITS, requests=50)
@@ -146,6 +147,47 @@ async def test_a_refusal_that_is_told_twice_is_one() -> None:
 
         assert (await books_of(limiter)).gate.opens_at == 10.0
         assert (await books_of(limiter)).gate.pauses == 1
+
+
+async def test_an_end_that_is_told_twice_lets_out_no_more_than_one() -> None:
+    """While a gate opens slowly each answer makes room for one more; one that is told again makes none."""
+    async with open_actor(exact(Limiter, MANY)) as limiter, trio.open_nursery() as nursery:
+        await refund(limiter, await acquire(limiter), RATE)
+        first = await acquire(limiter)
+        for _ in range(6):
+            nursery.start_soon(acquire, limiter)
+        for _ in range(3):
+            await report(limiter, first, started_at=first.granted_at)
+            await limiter.ask(Limiter.release(first))
+            await refund(limiter, first)
+        await trio.sleep(0.3)  # the stagger, and less than the patience
+
+        gate = (await books_of(limiter)).gate
+        assert (gate.size, gate.without_news) == (2, 2)
+        nursery.cancel_scope.cancel()
+
+
+async def test_headers_of_an_answer_that_is_told_twice_are_heard_once() -> None:
+    async with open_actor(exact(Limiter, MANY)) as limiter:
+        grant = await acquire(limiter)
+        observed = ObservedLimits((ObservedLimit("requests", 60.0, limit=100),))
+        for _ in range(5):
+            await report(limiter, grant, started_at=0.0, observed=observed)
+            await limiter.ask(Limiter.cancel(grant, charged=False, observed=observed))
+
+        books = await books_of(limiter)
+        assert (books.learned.responses, books.ledger.pool.each[0].limit.amount) == (1, 50)
+
+
+@pytest.mark.parametrize("sent_at", [None, 0.0])
+async def test_a_refusal_counts_once_however_often_it_is_told(sent_at: float | None) -> None:
+    """Three incidents within five minutes would be a pause of a minute."""
+    async with open_actor(exact(Limiter, MANY)) as limiter:
+        grant = await acquire(limiter)
+        for _ in range(5):
+            await refund(limiter, grant, Trouble("rate", sent_at=sent_at))
+
+        assert (await acquire(limiter)).waited == 5.0
 
 
 # by way of a reservation

@@ -226,6 +226,7 @@ FREED = partial(gate.test_what_a_refusal_frees_is_granted_when_its_pause_is_over
 
 PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     (drop_the_undo, leaver(1)),
+    (drop_the_undo, partial(ops.test_who_leaves_in_the_very_moment_of_the_grant_hands_it_back, is_free=True)),
     (
         forget_the_incarnation,
         partial(

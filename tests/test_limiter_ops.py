@@ -30,11 +30,13 @@ from actors.limiter import Limiter
 from actors.policies.admission_records import Place, Ticket, UnknownTicket
 from actors.policies.claim import Claim
 from actors.policies.cooldown_records import Pause
+from actors.policies.estimate import Estimate
 from actors.policies.ledger_records import ReservationId, UnknownReservation, UnknownScope
 from actors.policies.limits import Limits
 from actors.policies.meter import Unknown
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
+from actors.wire.rate_limits import parse_rate_limits
 
 ONE = Limits(requests=1, input_tokens=None, output_tokens=None)
 WIDE = Limits(requests=9, input_tokens=900, output_tokens=900)
@@ -286,6 +288,42 @@ async def test_who_has_gone_before_it_asked_takes_nothing() -> None:
         await assert_settled(limiter, NOTHING)
 
 
+class Leaving:
+    """An estimator that is asked in the middle of a request, and makes the asker leave in that very moment."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+
+    def estimate(self, _model: str, _texts: object) -> Estimate:
+        return Estimate(5, 5)
+
+    def estimate_again(self, _model: str, _estimate: Estimate) -> Estimate:
+        self.scope.cancel()
+        return Estimate(5, 5)
+
+    def correct(self, _model: str, _estimate: Estimate, _actual: int) -> None:
+        pass
+
+    def statistics(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("is_free", [True, False])
+async def test_who_leaves_in_the_very_moment_of_the_grant_hands_it_back(is_free: bool) -> None:
+    leaving = Leaving()
+    async with open_actor(exact(Limiter, ONE, estimator=leaving)) as limiter:
+        held = None if is_free else await acquire(limiter)
+        with leaving.scope:
+            await limiter.ask(Limiter.try_acquire(Claim(Usage(1, 5), estimate=Estimate(5, 5))))
+        assert leaving.scope.cancelled_caught
+        if held is not None:
+            await refund(limiter, held)
+
+        await assert_settled(limiter, NOTHING)
+        assert (await books_of(limiter)).queue.granted == 1
+        assert await limiter.ask(Limiter.try_acquire(Usage())) is not None
+
+
 # who waits is told
 
 
@@ -398,6 +436,14 @@ async def test_headers_of_a_call_that_went_elsewhere_correct_the_limits() -> Non
         await limiter.ask(Limiter.observe(anthropic_headers(6, 6), sent_at=0.0))
 
         assert [books.limit.amount for books in (await books_of(limiter)).ledger.pool.each] == [6, 900, 900]
+
+
+async def test_what_was_read_from_headers_is_taken_too() -> None:
+    observed = parse_rate_limits(anthropic_headers(6, 6), dialect="anthropic", now_wall=None)
+    async with open_actor(exact(Limiter, WIDE)) as limiter:
+        await limiter.ask(Limiter.observe(observed, sent_at=0.0))
+
+        assert (await books_of(limiter)).ledger.pool.each[0].limit.amount == 6
 
 
 async def test_what_others_used_is_charged_until_it_must_be_back() -> None:

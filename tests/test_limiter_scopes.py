@@ -219,6 +219,21 @@ async def test_one_that_was_granted_from_the_line_is_given_up_too() -> None:
         assert trio.current_time() == 4.0 + 10.0 + 60.5
 
 
+async def test_those_that_were_given_up_are_forgotten_though_nobody_ever_reports_them() -> None:
+    actor = exact(Limiter, MANY)()
+    async with open_actor(lambda: actor) as limiter:
+        kept = [await acquire(limiter, is_owned=True) for _ in range(3)]
+        for _ in range(6):
+            for _ in range(1000):
+                await acquire(limiter)
+            await trio.sleep(301)
+        books = await books_of(limiter)
+        assert (books.ledger.in_flight, books.ledger.expired) == (3, 6000)
+
+        assert len(actor._memory.delivered) <= 2 * 1003 + 256
+        assert actor._memory.delivered.issuperset(grant.reservation for grant in kept)
+
+
 async def test_a_report_that_comes_after_all_charges_what_is_missing_and_credits_nothing() -> None:
     limits = Limits(5, 1000, 1000)
     async with open_actor(exact(Limiter, limits)) as limiter:

@@ -84,7 +84,8 @@ _POOL_ALONE = (POOL,)
 _PRODUCED: tuple[Quantity, ...] = ("output_tokens", "total_tokens")
 
 
-@attrs.define(eq=False)
+# A call is some dozen entries: a hook on each of them would be half of what it costs.
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Ledger:
     """An account of requests, input and output tokens: promises, truth, and when room returns.
 
@@ -119,10 +120,10 @@ class Ledger:
     """
 
     _limits: Limits
-    slack: float = attrs.field(default=DEFAULT_SLACK, on_setattr=attrs.setters.frozen)
-    _kinds: Mapping[str, Limits] = attrs.field(factory=dict[str, Limits])
-    _algorithm: Algorithm = "sliding_window"
-    patience: float = attrs.field(default=DEFAULT_PATIENCE, on_setattr=attrs.setters.frozen)
+    _slack: float = DEFAULT_SLACK
+    _kinds: Mapping[str, Limits] = attrs.field(factory=dict[str, Limits], alias="kinds")
+    _algorithm: Algorithm = attrs.field(default="sliding_window", alias="algorithm")
+    _patience: float = DEFAULT_PATIENCE
     _accounts: Accounts = attrs.field(init=False)
     _held: dict[ReservationId, Reserved] = attrs.field(factory=dict[ReservationId, Reserved], init=False)
     _ripening: Ripening = attrs.field(init=False)
@@ -137,10 +138,10 @@ class Ledger:
     _is_changing: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        check_instant("slack", self.slack, earliest=0)
+        check_instant("slack", self._slack, earliest=0)
         self._accounts = Accounts(self._limits, self._kinds, self._algorithm)
-        self._ripening = Ripening(self.slack)
-        self._orphans = Orphans(check_instant("patience", self.patience, earliest=0))
+        self._ripening = Ripening(self._slack)
+        self._orphans = Orphans(check_instant("patience", self._patience, earliest=0))
 
     def reserve(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> ReservationId | Shortfall:
         """Book in all scopes and dimensions, or in none and say what is short.
@@ -242,12 +243,12 @@ class Ledger:
         if reserved.started_at is None:
             self._is_changing = True
             for account in self._accounts.of(reserved.scopes):
-                account.begin(reserved.held, Counted(started_at, self.slack), now)
+                account.begin(reserved.held, Counted(started_at, self._slack), now)
             reserved.begin(started_at)
             # What was held for an unknown time leaves at a known instant now, for which somebody may set a timer.
             self._freed.update(dict.fromkeys(reserved.scopes))
             self._is_changing = False
-        return Confirmed(add_up(reserved.counted_from, self.slack, self.limits.window))
+        return Confirmed(add_up(reserved.counted_from, self._slack, self.limits.window))
 
     def report(
         self,
@@ -283,8 +284,8 @@ class Ledger:
             return self._settle_late(reservation_id, told, now)
         sent = Counted(now)
         if started_at is not None:
-            if add_up(started_at, self.slack) <= now:
-                sent = Counted(started_at, self.slack)
+            if add_up(started_at, self._slack) <= now:
+                sent = Counted(started_at, self._slack)
             self._ripening.learn(now - started_at)
         actual = told(reserved.supposed)
         return self._settle(reservation_id, actual, now, sent, Counted(now))
@@ -307,7 +308,7 @@ class Ledger:
         if reserved is None:
             return AlreadySettled()
         actual = reserved.supposed if charged else NOTHING
-        counted = Counted(now, self.slack)
+        counted = Counted(now, self._slack)
         return self._settle(reservation_id, actual, now, counted, counted)
 
     def release(self, reservation_id: ReservationId, now: float) -> Settled | AlreadySettled:
@@ -360,10 +361,10 @@ class Ledger:
         self._check_now(now)
         if reference is not None and reference in self._charged:
             return AlreadySettled()
-        sent = produced = Counted(now, self.slack)
+        sent = produced = Counted(now, self._slack)
         if started_at is not None:
             check_instant("started_at", started_at, earliest=-math.inf, latest=now)
-            sent = Counted(started_at, self.slack)
+            sent = Counted(started_at, self._slack)
         accounts = self._accounts.of(scopes)
         self.expire(now)
         self._is_changing = True
@@ -392,7 +393,7 @@ class Ledger:
         held = sum((reserved.held for reserved in self._held.values()), start=NOTHING)
         self._is_changing = True
         begun = [
-            (reserved.begun, Counted(reserved.started_at, self.slack))
+            (reserved.begun, Counted(reserved.started_at, self._slack))
             for reserved in self._held.values()
             if reserved.started_at is not None
         ]
@@ -423,6 +424,16 @@ class Ledger:
         while (reservation_id := self._ripening.first_ripe(now)) is not None:
             self._ripen(reservation_id, now)
             self._ripening.drop_first()
+
+    @property
+    def slack(self) -> float:
+        """Seconds after it was sent in which a request may still be counted."""
+        return self._slack
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a reservation which was handed on is waited for."""
+        return self._patience
 
     @property
     def next_expiry(self) -> float:
@@ -480,7 +491,7 @@ class Ledger:
                 held=self._held,
                 last_id=self._last_id,
                 now=self._now,
-                lag=self.slack,
+                lag=self._slack,
                 is_changing=self._is_changing,
             ),
             None,
@@ -545,7 +556,7 @@ class Ledger:
                 account.settle_begun(
                     held,
                     actual,
-                    Counted(reserved.started_at, self.slack),
+                    Counted(reserved.started_at, self._slack),
                     produced,
                     now,
                     begun=reserved.begun,
@@ -574,7 +585,7 @@ class Ledger:
         return Settled(spent=charged + more, refunded=NOTHING, charged=more)
 
     def _settle_orphans(self, now: float) -> None:
-        counted = Counted(now, self.slack)
+        counted = Counted(now, self._slack)
         while self._orphans.next_end <= now:
             reservation_id = self._orphans.first
             reserved = self._held[reservation_id]
