@@ -314,6 +314,9 @@ async def test_a_days_quota_passes_the_call_to_the_next_model_and_shuts_the_pool
         second = await answer_of(path)
 
         assert (first.model_used, first.fell_back, second.model_used) == (SECOND, True, SECOND)
+        assert (
+            trio.current_time() == 0.5 + 2.0 + 2.0
+        )  # the second did not wait for a model that is shut for an hour
         assert len([record for record in provider.log if record.model == FIRST]) == 1
         assert (await books_of(path.lines[0].limiter)).gate.opens_at == 3600.5
 

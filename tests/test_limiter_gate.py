@@ -22,7 +22,7 @@ from cast_setup import (
 )
 
 from actors.cooldown import Cooldown
-from actors.errors import CallFailed, ProviderFailed
+from actors.errors import CallFailed, ProviderFailed, WaitTooLong
 from actors.kernel import Ref, op, open_actor
 from actors.limiter import Limiter
 from actors.policies.claim import Claim
@@ -119,6 +119,16 @@ async def test_after_a_pause_one_goes_first_and_each_success_lets_more() -> None
     assert early[0] == 10.0
     assert 10.5 <= early[1] <= early[2] < 11.0  # each answer makes room for one more than it frees
     assert len(granted) == 7
+
+
+async def test_who_cannot_go_before_its_deadline_for_a_pause_is_told_at_once() -> None:
+    async with open_actor(exact(Limiter, MANY)) as limiter:
+        await refund(limiter, await acquire(limiter), attrs.evolve(RATE, retry_after=100.0))
+        with pytest.raises(WaitTooLong) as caught:
+            await acquire(limiter, deadline=60.0)
+
+        assert (caught.value.retry_at, trio.current_time()) == (100.0, 0.0)
+        assert (await acquire(limiter, deadline=100.5)).waited == 100.0
 
 
 async def test_a_spend_cap_shuts_nothing_since_no_waiting_cures_it() -> None:
