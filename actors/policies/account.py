@@ -14,7 +14,7 @@ import attrs
 from actors.policies.instants import add_up
 from actors.policies.ledger_records import LimitStatistics, ScopeStatistics, Shortfall
 from actors.policies.limits import Limits, Quantity, amount_of
-from actors.policies.meter import Algorithm, Meter, Unknown, known_algorithm
+from actors.policies.meter import Algorithm, Meter, Unknown, check_algorithm, known_algorithm
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 
@@ -46,7 +46,7 @@ def _produced(usage: Usage, quantity: Quantity) -> int:
     return usage.output_tokens if quantity in {"output_tokens", "total_tokens"} else 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Account:
     """One scope's meters. It books what it is told; whether all accounts of a call agree is the ledger's to see to.
 
@@ -93,7 +93,9 @@ class Account:
     def hold(self, usage: Usage) -> None:
         """Book a part of a reservation."""
         for meter in self.meters:
-            meter.hold(amount_of(usage, meter.limit.quantity))
+            amount = amount_of(usage, meter.limit.quantity)
+            if amount:
+                meter.hold(amount)
 
     def begin(self, held: Usage, sent: Counted, now: float) -> None:
         """Turn request and input of a reservation into what was counted by an instant; its output stays held."""
@@ -158,6 +160,7 @@ class Account:
 
     def change_algorithm(self, algorithm: Algorithm) -> None:
         """Let the other books decide from now on."""
+        check_algorithm(algorithm)
         self.algorithm = algorithm
         for meter in self.meters:
             meter.algorithm = algorithm

@@ -50,13 +50,18 @@ class Unknown(enum.Enum):
     """Capacity comes back only when a call that is under way is settled; nobody knows when that is."""
 
 
-def known_algorithm(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def known_algorithm(_instance: object, _attribute: attrs.Attribute[Any], value: object) -> None:
     """Validate an algorithm, as an attrs validator: ValueError for anything else."""
+    check_algorithm(value)
+
+
+def check_algorithm(value: object) -> None:
+    """Check an algorithm that is an argument: ValueError for anything else."""
     if value not in ALGORITHMS:
-        raise ValueError(f"{attribute.name} must be one of {', '.join(ALGORITHMS)}, got {value!r}")
+        raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {value!r}")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # written some ten times per call
 class Meter:
     """The books of one limit: what is held by calls under way, and what was spent and is not back.
 
@@ -64,7 +69,7 @@ class Meter:
 
     Args:
         limit: the most that grants may hold and spend together.
-        algorithm: how what was spent comes back; assignable at any instant.
+        algorithm: how what was spent comes back.
 
     Attributes:
         held: the sum of the reservations that are not settled.
@@ -73,7 +78,7 @@ class Meter:
     """
 
     _limit: Limit
-    algorithm: Algorithm = attrs.field(default="sliding_window", validator=known_algorithm)
+    _algorithm: Algorithm = attrs.field(default="sliding_window", validator=known_algorithm)
     held: int = attrs.field(default=0, init=False)
     spent: ExpiringSum = attrs.field(factory=ExpiringSum, init=False)
     peak: int = attrs.field(default=0, init=False)
@@ -86,6 +91,20 @@ class Meter:
     def limit(self) -> Limit:
         """The limit as it stands; `change_limit` changes it."""
         return self._limit
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """How what was spent comes back; another one may be set at any instant.
+
+        Raises:
+            ValueError: there is no such algorithm.
+        """
+        return self._algorithm
+
+    @algorithm.setter
+    def algorithm(self, algorithm: Algorithm) -> None:
+        check_algorithm(algorithm)
+        self._algorithm = algorithm
 
     @property
     def in_use(self) -> int:
@@ -103,7 +122,7 @@ class Meter:
 
     def share(self, now: float) -> float:
         """The part of the limit that is in use, above 1 when truth was larger."""
-        if self.algorithm == "token_bucket":
+        if self._algorithm == "token_bucket":
             return (self.held + self._bucket.missing(now)) / self._limit.amount
         self.spent.expire(now)
         return self.in_use / self._limit.amount
@@ -228,7 +247,7 @@ class Meter:
             yield f"{name} bucket: {fault}"
 
     def _gone(self, now: float) -> int:
-        if self.algorithm == "token_bucket":
+        if self._algorithm == "token_bucket":
             return self._bucket.missing_whole(now)
         self.spent.expire(now)
         return self.spent.total
@@ -237,6 +256,6 @@ class Meter:
         """The instant at which no more than `gone` of what was spent is not back; infinity below 0."""
         if gone < 0:
             return math.inf
-        if self.algorithm == "token_bucket":
+        if self._algorithm == "token_bucket":
             return max(now, self._bucket.back_at(gone))
         return self.spent.gone_at(self.spent.total - gone)

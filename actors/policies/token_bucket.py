@@ -28,7 +28,7 @@ import attrs
 _ROUNDING = 2.0**-50
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class TokenBucket:
     """How much of a bucket is missing, and when it is back: a cistern under a tap that never stops.
 
@@ -40,8 +40,8 @@ class TokenBucket:
         window: the seconds in which all of it comes back.
     """
 
-    amount: int = attrs.field(on_setattr=attrs.setters.frozen)
-    window: float = attrs.field(on_setattr=attrs.setters.frozen)
+    _amount: int
+    _window: float
     _full_until: float = attrs.field(default=-math.inf, init=False)
     _taken: int = attrs.field(default=0, init=False)
     _counted_by: float = attrs.field(default=-math.inf, init=False)
@@ -68,7 +68,7 @@ class TokenBucket:
         """How many tokens are missing at `now`: above `amount` while it stands below empty."""
         if not self._taken:
             return 0.0
-        return max(0.0, self._taken - (now - self._full_until) * self.amount / self.window)
+        return max(0.0, self._taken - (now - self._full_until) * self._amount / self._window)
 
     def missing_whole(self, now: float) -> int:
         """The same rounded up to whole tokens, exactly: what is here beside it can be drawn."""
@@ -78,7 +78,7 @@ class TokenBucket:
         """The first float from which on no more than `missing` tokens are missing; minus infinity if always."""
         if self._full_until == -math.inf:
             return -math.inf
-        back = (self._taken - missing) * Fraction(self.window) / self.amount
+        back = (self._taken - missing) * Fraction(self._window) / self._amount
         return _first_float_from(Fraction(self._full_until) + back)
 
     def resize(self, amount: int, now: float) -> TokenBucket:
@@ -87,17 +87,17 @@ class TokenBucket:
         Where it refills faster from now on, the tokens are counted at the instant by which the provider has taken
         them all, if that is ahead: until then its bucket may be full and gain nothing from the faster tap.
         """
-        is_faster = amount > self.amount
+        is_faster = amount > self._amount
         start = max(now, self._counted_by) if is_faster else now
-        resized = TokenBucket(amount, self.window)
+        resized = TokenBucket(amount, self._window)
         full_at = self.full_at
         if full_at <= start:
             resized._full_until = full_at
         else:
             since = Fraction(start) - Fraction(self._full_until)
-            missing = self._taken - since * self.amount / Fraction(self.window)
+            missing = self._taken - since * self._amount / Fraction(self._window)
             tokens = math.ceil(missing)
-            back = (tokens - missing) * Fraction(self.window) / amount
+            back = (tokens - missing) * Fraction(self._window) / amount
             resized.take(tokens, _first_float_from(Fraction(start) - back))
         resized._counted_by = max(self._counted_by, resized._full_until)
         resized._grown_at = now if is_faster else self._grown_at
@@ -112,11 +112,11 @@ class TokenBucket:
 
     def _refilled(self, now: float) -> int:
         """The whole tokens that came back from `_full_until` to `now`, rounded down: below 0 for an instant before."""
-        nearly = (now - self._full_until) * self.amount / self.window
+        nearly = (now - self._full_until) * self._amount / self._window
         if abs(nearly - round(nearly)) > abs(nearly) * _ROUNDING:
             return math.floor(nearly)
         since = Fraction(now) - Fraction(self._full_until)
-        return math.floor(since * self.amount / Fraction(self.window))
+        return math.floor(since * self._amount / Fraction(self._window))
 
 
 def _first_float_from(instant: Fraction) -> float:

@@ -982,10 +982,10 @@ def test_patience_is_finite_and_not_negative(patience: float) -> None:
 def test_slack_and_patience_stay_what_they_were_made() -> None:
     ledger = Ledger(SMALL)
 
-    with pytest.raises(attrs.exceptions.FrozenAttributeError):
-        ledger.slack = 0.0
-    with pytest.raises(attrs.exceptions.FrozenAttributeError):
-        ledger.patience = 0.0
+    with pytest.raises(AttributeError):
+        ledger.slack = 0.0  # type: ignore[misc]  # the mistake under test
+    with pytest.raises(AttributeError):
+        ledger.patience = 0.0  # type: ignore[misc]  # the mistake under test
 
 
 @pytest.mark.parametrize("foreign", [0, 2, -1])
