@@ -187,6 +187,15 @@ def test_it_is_idle_when_nothing_is_under_way_and_nothing_counts(algorithm: Algo
     assert books.is_idle(61.0)
 
 
+def test_it_is_not_idle_while_a_bucket_that_was_overdrawn_fills() -> None:
+    books = account()
+    books.settle(NOTHING, Usage(6, 0, 0), Counted(1.0), Counted(1.0), 1.0)
+
+    assert used(books, 61.0) == (0, 0, 0, 0)
+    assert not books.is_idle(120.9)
+    assert books.is_idle(121.0)
+
+
 # ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.policies.limits import NO_LIMITS, QUANTITIES, Limit, Limits, Quantity, amount_of
@@ -193,6 +193,7 @@ def test_a_share_is_above_nothing_and_at_most_the_whole(share: float) -> None:
         Limits().scaled(share)
 
 
+@example(amount=100, percent=29)
 @given(amount=st.integers(1, 10**9), percent=st.integers(1, 100))
 def test_a_share_in_hundredths_is_what_whole_numbers_make_of_it(amount: int, percent: int) -> None:
     assert Limits(amount).scaled(percent / 100).requests == max(1, amount * percent // 100)
