@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 
 from actors.policies.estimate import Estimate
-from actors.policies.scope import POOL, Scope
+from actors.policies.scope import POOL, POOL_ALONE, Scope
 from actors.policies.usage import Usage, whole_number
 
 
@@ -30,12 +30,13 @@ def _text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> 
 def _scopes(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, tuple):
         raise TypeError(f"{attribute.name} must be a tuple of Scope, got {type(value).__name__}")
-    for scope in cast("tuple[object, ...]", value):
+    scopes = cast("tuple[object, ...]", value)
+    for scope in scopes:
         if not isinstance(scope, Scope):
             raise TypeError(f"{attribute.name} must be a tuple of Scope, got {type(scope).__name__} in it")
-    if POOL in value:
+    if POOL in scopes:
         raise ValueError(f"{attribute.name} must not hold {POOL}, which every call falls under anyway")
-    if len(set(value)) != len(value):
+    if len(set(scopes)) != len(scopes):
         raise ValueError(f"{attribute.name} must be different from one another")
 
 
@@ -83,4 +84,4 @@ class Claim:
     @property
     def all_scopes(self) -> tuple[Scope, ...]:
         """The pool first, then the others in their order."""
-        return (POOL, *self.scopes)
+        return (POOL, *self.scopes) if self.scopes else POOL_ALONE

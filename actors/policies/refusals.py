@@ -23,11 +23,9 @@ def trouble_of(error: BaseException, sent_at: float | None) -> Trouble | None:
         sent_at: instant at which its request went out, or None where that is not known.
     """
     match error:
-        case ProviderFailed(limit_kind=kind) if kind is not None:
-            return Trouble(kind, _named(error), sent_at)
-        case ProviderFailed(status=status, kind=kind) if (
-            status in _OVERLOADED_STATUSES or kind == _OVERLOADED_KIND
-        ):
+        case ProviderFailed() if error.limit_kind is not None:
+            return Trouble(error.limit_kind, _named(error), sent_at)
+        case ProviderFailed() if error.status in _OVERLOADED_STATUSES or error.kind == _OVERLOADED_KIND:
             return Trouble("overloaded", _named(error), sent_at)
         case _:
             return None

@@ -10,7 +10,7 @@ runtime (one_for_one)
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 
@@ -25,6 +25,7 @@ from actors.coverage.screenplay import Screenplay
 from actors.endpoint import Endpoint, answer
 from actors.kernel import Ref
 from actors.limiter import Limiter
+from actors.policies.limits import Limits
 from actors.policies.output_policy import OutputPolicy
 from actors.policies.retry import RetryPolicy
 from actors.progress import Observer, unobserved
@@ -116,6 +117,8 @@ async def open_runtime(
     settings: Settings,
     *,
     transport: Transport | None = None,
+    kinds: Mapping[str, Limits] | None = None,
+    weights: Mapping[str, float] | None = None,
     seed: int = 0,
     log: FilteringBoundLogger | None = None,
 ) -> AsyncGenerator[Runtime]:
@@ -127,6 +130,9 @@ async def open_runtime(
     Args:
         settings: limits, models, retries and the rest.
         transport: carries the exchanges instead of HTTP, for tests; it is not closed here.
+        kinds: limits of the scopes that calls may name in their terms, by kind: `{"key": Limits(requests=10)}` gives
+            each key ten requests a minute of each model.
+        weights: shares of the tenants that differ from 1.
         seed: decides all jitter, and what the simulated provider takes its time by.
         log: is told of children, calls and analyses; None for silence. `actors.telemetry.log_lines` makes one.
 
@@ -151,7 +157,7 @@ async def open_runtime(
         # What led to a pause is known by the cooldown alone; forgetting it would send everybody out again.
         cooldown = await tree.start_child(spec_of(supervision, "cooldown", Cooldown, keep_state=True))
         lines = [
-            Line(model, await _start_limiter(tree, settings, model, cooldown))
+            Line(model, await _start_limiter(tree, settings, model, cooldown, kinds=kinds, weights=weights))
             for model in settings.provider.models
         ]
         path = _path(settings, lines, CarriedBy(transporter), seed)
@@ -173,7 +179,15 @@ def _opener(
     )
 
 
-async def _start_limiter(tree: Tree, settings: Settings, model: str, cooldown: Ref[Cooldown]) -> Ref[Limiter]:
+async def _start_limiter(
+    tree: Tree,
+    settings: Settings,
+    model: str,
+    cooldown: Ref[Cooldown],
+    *,
+    kinds: Mapping[str, Limits] | None,
+    weights: Mapping[str, float] | None,
+) -> Ref[Limiter]:
     limits = settings.limits
     make = partial(
         Limiter,
@@ -183,6 +197,8 @@ async def _start_limiter(tree: Tree, settings: Settings, model: str, cooldown: R
         algorithm=limits.algorithm,
         output=OutputPolicy(limits.output),
         learns=limits.learns,
+        kinds=kinds,
+        weights=weights,
         max_waiting=limits.max_queue,
         cooldown=cooldown,
         pool=model,

@@ -23,6 +23,8 @@ from actors.errors import (
 )
 from actors.kernel import Ref
 from actors.limiter import Limiter
+from actors.policies.limits import Limits
+from actors.policies.scope import Scope
 from actors.testing.provider import MODES, Mode, hang, overload, rate_limited, server_error, spend_cap
 from actors.transporter import Transporter
 from actors.wire.chat import ChatMessage, ChatRequest
@@ -468,3 +470,26 @@ async def test_a_block_that_is_cancelled_takes_its_calls_with_it() -> None:
     assert scope.cancelled_caught
     assert trio.current_time() == 1.0
     assert provider.statistics().in_flight == 0
+
+
+async def test_a_full_key_waits_alone_where_the_runtime_has_limits_for_keys() -> None:
+    settings = settings_with()
+    transport = provider_for(settings).transport
+    waited: dict[str, float] = {}
+
+    async def call(name: str, key: str) -> None:
+        question = ChatRequest("", (ChatMessage("user", "hello"),), max_tokens=50)
+        await runtime.call(question, CallTerms(scopes=(Scope("key", key),)))
+        waited[name] = trio.current_time()
+
+    kinds = {"key": Limits(requests=1, input_tokens=None, output_tokens=None)}
+    async with (
+        open_runtime(settings, transport=transport, kinds=kinds) as runtime,
+        trio.open_nursery() as nursery,
+    ):
+        await call("first of a", "a")
+        nursery.start_soon(call, "second of a", "a")
+        await trio.sleep(0.0)
+        nursery.start_soon(call, "first of b", "b")
+    assert waited["first of b"] < 30.0
+    assert waited["second of a"] > 60.0
