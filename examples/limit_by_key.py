@@ -1,4 +1,4 @@
-"""Two tenants, three keys, one urgent call: who goes when, who is told how long it will take, and what each has had.
+"""Two tenants, four keys, one urgent call: who goes when, who is told how long it will take, and what each has had.
 
 The pool has 4 requests a minute, each key 2 of them. The studio pays twice what the school pays. Virtual time.
 """
@@ -57,8 +57,7 @@ async def call(limiter: Ref[Limiter], name: str, tenant: str, key: str, priority
 
 async def main() -> None:
     """Let them all come, then look at the books."""
-    make = lambda: Limiter(POOL_LIMITS, margin=1.0, kinds=KINDS, weights=WEIGHTS)  # noqa: E731  # one line of settings
-    async with open_actor(make) as limiter:
+    async with open_actor(lambda: Limiter(POOL_LIMITS, margin=1.0, kinds=KINDS, weights=WEIGHTS)) as limiter:
         async with trio.open_nursery() as nursery:
             for at, name, tenant, key, priority in CALLS:
                 await trio.sleep(at - trio.current_time())
