@@ -226,6 +226,9 @@ class AdmissionQueue:
             when nothing was due.
         """
         self.book.expire(now)
+        if not len(self._room):
+            self.book.take_freed()  # it is nobody's news
+            return ()
         timed_out = [self._time_out(waiting, now) for waiting in self._room.leave_by(now)]
         return (*timed_out, *self._grants(now))
 
@@ -367,6 +370,7 @@ class AdmissionQueue:
 
     def _grant(self, waiting: Waiting, booking: Booking, reservation: ReservationId, now: float) -> Granted:
         self.gate.pass_one(now)
+        self._weighing.note_grant()
         self._tally.grant(waiting.claim.tenant)
         return Granted(
             waiting.ticket, reservation, waiting.claim, booking, now - waiting.since, waiting.order

@@ -72,14 +72,12 @@ from actors.policies.meter import Algorithm, Unknown
 from actors.policies.orphans import DEFAULT_PATIENCE, Orphans
 from actors.policies.reserved import Reserved
 from actors.policies.ripening import Ripening
-from actors.policies.scope import POOL, Scope
+from actors.policies.scope import POOL, POOL_ALONE, Scope
 from actors.policies.usage import NOTHING, Usage
 
 # Seconds from the moment a request goes out on an open connection until the provider has counted it, at most:
 # one way across an ocean (about 0.15 s), one lost packet sent again (0.2 s, the least Linux waits), and room.
 DEFAULT_SLACK = 0.5
-
-_POOL_ALONE = (POOL,)
 
 _PRODUCED: tuple[Quantity, ...] = ("output_tokens", "total_tokens")
 
@@ -342,7 +340,7 @@ class Ledger:
         *,
         started_at: float | None = None,
         reference: Hashable | None = None,
-        scopes: tuple[Scope, ...] = _POOL_ALONE,
+        scopes: tuple[Scope, ...] = POOL_ALONE,
     ) -> Settled | AlreadySettled:
         """Count as spent what this ledger never reserved, above the limits too: a call it learns of afterwards.
 

@@ -26,6 +26,7 @@ import attrs
 from actors.policies.booking import Booking
 from actors.policies.claim import Claim
 from actors.policies.output_lengths import MOST_QUANTILE, OutputLengths, OutputStatistics
+from actors.policies.usage import Usage
 
 OutputPolicyName = Literal["at_completion", "estimate", "max_tokens", "learned"]
 
@@ -142,9 +143,10 @@ def _held(claim: Claim, output_tokens: float) -> Booking:
 
 
 def _booking(claim: Claim, *, held: float, needed: float, ripens: int) -> Booking:
+    usage = claim.usage
     return Booking(
-        held=attrs.evolve(claim.usage, output_tokens=int(held)),
-        needed=attrs.evolve(claim.usage, output_tokens=int(needed)),
-        ripens=ripens,
-        at_most=claim.usage.output_tokens,
+        Usage(usage.requests, usage.input_tokens, int(held)),
+        Usage(usage.requests, usage.input_tokens, int(needed)),
+        ripens,
+        usage.output_tokens,
     )

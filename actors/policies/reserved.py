@@ -18,6 +18,7 @@ class Reserved:
         scopes: where it is booked.
         granted_at: the instant of its grant.
         held: what it holds now: less than booked once it has begun, more output once that is ripe.
+        supposed: what it is taken to have used when nobody tells: what was held, and output as it was expected.
         started_at: when its request went out, or None while that is not confirmed.
         is_ripe: whether its answer may have been produced.
     """
@@ -28,19 +29,17 @@ class Reserved:
     held: Usage
     started_at: float | None = None
     is_ripe: bool = False
+    supposed: Usage = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        booked, ripens = self.booking.held, self.booking.ripens
+        grows = ripens > booked.output_tokens
+        self.supposed = Usage(booked.requests, booked.input_tokens, ripens) if grows else booked
 
     @property
     def promised(self) -> Usage:
         """What it counts for in all, begun or not."""
-        booked, held = self.booking.held, self.held
-        return Usage(booked.requests, booked.input_tokens, held.output_tokens)
-
-    @property
-    def supposed(self) -> Usage:
-        """What it is taken to have used when nobody tells: what was held, and output as it was expected."""
-        booked = self.booking.held
-        output = max(self.held.output_tokens, self.booking.ripens)
-        return Usage(booked.requests, booked.input_tokens, output)
+        return self.supposed if self.is_ripe else self.booking.held
 
     @property
     def counted_from(self) -> float:

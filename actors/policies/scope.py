@@ -28,3 +28,6 @@ class Scope:
 
 POOL = Scope("pool")
 """What every call of a limiter falls under: the limits the limiter itself is for."""
+
+POOL_ALONE = (POOL,)
+"""The scopes of a call that falls under nothing else."""

@@ -139,9 +139,10 @@ class WaitingLines:
         scope, at = self._turns.first, self._turns.best
         return None if scope is None or at is None else (scope, at)
 
-    def turn_at(self, scope: Scope) -> float | None:
-        """Return the instant at which the leader of a line may find room; None if no clock can tell."""
-        return self._turns.rank(scope)
+    def is_barred(self, scope: Scope) -> bool:
+        """Return whether by now the leader of a line has to stand behind that of another one."""
+        line = self._lines[scope]
+        return self.gate_before(line.leader_key, line.leader.scopes, line.leader) is not None
 
     def set_turn(self, lane: Lane, gate: Scope, at: float | Unknown | None) -> None:
         """Note from when on there may be room for a lane, if it leads the line there; None if it was not weighed."""

@@ -43,6 +43,8 @@ class Weighing:
     book: Book
     lines: WaitingLines
     rebook: Rebook
+    # The scopes whose leaders were weighed since anything was granted.
+    _exact: set[Scope] = attrs.field(factory=set[Scope], init=False)
 
     def look_round(self, now: float) -> None:
         """Wake the lines in whose scope something came back, or an instant has come."""
@@ -69,6 +71,7 @@ class Weighing:
             if not isinstance(answer, Shortfall) or answer.available_at == math.inf:
                 return head, booking, answer
             self.lines.expect(lane, answer.scope, answer.available_at)
+            self._exact.add(answer.scope)
         return None
 
     def next_turn(self, now: float) -> float:
@@ -77,18 +80,18 @@ class Weighing:
         The instant is `now` when somebody is due already; nobody is granted anything here.
         """
         self.look_round(now)
-        looked_at: Scope | None = None
-        while True:
-            due = self.next_due(now, self.book.shortfall)
-            if due is not None:
-                self.lines.wake_line_of(due[0])
-                return now
+        while (due := self.next_due(now, self.book.shortfall)) is None:
             turn = self.lines.next_turn
             if turn is None:
                 return math.inf
             scope, at = turn
-            if looked_at is not None and self.lines.turn_at(looked_at) == at:
+            if scope in self._exact and not self.lines.is_barred(scope):
                 return at
-            # Its leader was weighed a while ago: the instant may have moved, or somebody may stand in its way by now.
-            looked_at = scope
+            self._exact.add(scope)
             self.lines.wake(scope)
+        self.lines.wake_line_of(due[0])
+        return now
+
+    def note_grant(self) -> None:
+        """Note that something was granted: what leaders of other lines were told may come later, or not to them."""
+        self._exact.clear()
