@@ -4,7 +4,7 @@ Theory of operation. Three ladders stand side by side, and the pool is clear whe
 
     rate, acceleration   by frequency: a first and a second 429 pause for the time the provider names, or a short one;
                          the third incident within five minutes and those after it for 1, 2, 4, 8 minutes at least
-    overloaded           by row: 1, 2, 4, 8 seconds, or the time the provider names; a success begins the row anew
+    overloaded           by row: 1, 4, 12 seconds, or the time the provider names; a success begins the row anew
     daily_quota          for the time the provider names, or the longest pause there is
     spend_cap            no pause: no waiting cures it, so nobody who waits would be helped
 

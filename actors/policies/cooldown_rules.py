@@ -21,9 +21,9 @@ true ones."""
 LONG_PAUSES = (60.0, 120.0, 240.0, 480.0)
 """Seconds: whole windows of a provider that limits by the minute. After eight minutes a look costs one call."""
 
-OVERLOAD_PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds. Overloads pass within seconds to a minute, and nobody says when: the last step is what is lost at their end
-at most, and a storm of 45 s costs seven looks."""
+OVERLOAD_PAUSES = (1.0, 4.0, 12.0)
+"""Seconds. Overloads pass within seconds or within a minute, and nobody says when: a blip costs a second, a storm of
+45 s five looks, and the last step is what is lost at its end at most."""
 
 
 def _check_length(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-FIRST_PATIENCE = 2.0
+FIRST_PATIENCE = 1.0
 """Seconds, before any refusal was timed: an answer at the counter takes tenths of a second, with a slow network one."""
 
 LEAST_PATIENCE = 0.25

@@ -11,8 +11,8 @@ is overloaded then, all of them are wasted. The ramp lets one through and looks 
 which knows how long, and takes the place of the halt. Pauses only ever lengthen. Trouble of calls that were granted
 before the gate was shut is no news: a whole clump of them comes back.
 
-*Ramping.* So many grants may be without news at one time: first 1. Each that turns out well makes room for one more, so
-the number doubles in the time that news takes. What becomes of a grant:
+*Ramping.* So many grants may be without news at one time: first 1. Each that turns out well makes room for `GROWTH`
+more, so the number triples in the time that news takes. What becomes of a grant:
 
     success                       it turned out well
     silence for longer than       it turned out well, too: refusals come at once and answers after seconds, so waiting
@@ -23,9 +23,10 @@ the number doubles in the time that news takes. What becomes of a grant:
 
 Grants are also staggered, so that news of the first reaches us before the last has left.
 
-*On its guard.* Where there was one storm there will be more, and they begin in silence: a window that has just become
-free lets dozens through. So for a while after trouble grants stay staggered, and the first ones after a time without
-any success ramp again, from `STALE_SIZE`.
+*On its guard.* Storms begin in silence, and a window that has just become free lets dozens into them. So the first
+grants after a time without any success ramp as well, though nothing bad was heard: from `CALM_SIZE`, and not staggered.
+Where there was one storm there will be more: for a while after trouble that begins at `STALE_SIZE`, and staggered.
+One whose first answer is still to come holds back nothing: nobody knows of any silence.
 
 *What cannot happen.* The gate never stays shut: a grant that is lost, in a crash or by a caller who never settles, is
 silent, and after `MOST_PATIENCE` seconds at the latest that lets others through. `opens_at` is an instant, always.
@@ -59,15 +60,23 @@ because the cooldown is down, this is its own shortest pause."""
 QUIET_AFTER = 60.0
 """Seconds after the gate has opened at which the ramp ends if there was no trouble: one window as providers count."""
 
+GROWTH = 2
+"""By how many grants a good one makes room. A storm that is over is over for everybody, so time counts: 1, 3, 9, 27
+fill a limit of 50 in four rounds where doubling takes six, and no more than the last round is at stake."""
+
 WARY_FOR = 600.0
-"""Seconds after the gate was shut last in which it is on its guard: ten windows."""
+"""Seconds after the gate was shut last in which a storm is likely: ten windows."""
 
 STALE_AFTER = 5.0
 """Seconds after which the last success says nothing of the present: storms begin in an instant."""
 
-STALE_SIZE = 4
-"""Grants without news to begin with when the last success is stale: there is no reason to think that they fail, and
-most of what a storm would waste has not left by the time they would have."""
+STALE_SIZE, STALE_PART = 4, 12
+"""Grants without news to begin with when the last success is stale, or that part of the limit where it is more: there
+is no reason to think that they fail, and most of what a storm would waste has not left by the time they would have."""
+
+CALM_SIZE, CALM_PART = 16, 3
+"""The same where there was no trouble for long. It costs one round of patience where a whole window is free, and saves
+two thirds of what the first storm would take."""
 
 FULL_SIZE = 64
 """What stands for a limit of requests where nobody knows one: a ramp ends when so many may be without news as that
@@ -136,7 +145,8 @@ class Ramp:
     # Instants of grants without news, oldest first.
     _without_news: deque[float] = attrs.field(factory=deque[float], init=False)
     _has_succeeded: bool = attrs.field(default=True, init=False)
-    _last_success: float = attrs.field(default=-math.inf, init=False)
+    # Infinity before the first one: nothing can be stale yet. Minus infinity after trouble.
+    _last_success: float = attrs.field(default=math.inf, init=False)
     _quiet_at: float = attrs.field(default=-math.inf, init=False)
     _patience: Patience = attrs.field(factory=Patience, init=False)
     _stagger: Stagger = attrs.field(factory=Stagger, init=False)
@@ -166,7 +176,7 @@ class Ramp:
         size = self._current_size(now)
         if size is not None and len(self._without_news) >= size:
             return self._without_news[0] + self._patience.seconds
-        return self._staggered.opens_at(now) if self.paced or size is not None else now
+        return self._staggered.opens_at(now) if self._is_staggered(now) else now
 
     def shut_until(self, now: float) -> float:
         """Return the end of the pause that holds, before which nobody is let through; `now` if there is none."""
@@ -174,10 +184,12 @@ class Ramp:
 
     def pass_one(self, now: float) -> None:
         """Note a grant."""
-        is_active = self.is_active(now)
-        if is_active:
+        size = self._current_size(now)
+        if size is not None and self._size is None:
+            self._size, self._quiet_at = size, now + QUIET_AFTER
+        if size is not None:
             self._without_news.append(now)
-        if self.paced or is_active:
+        if self._is_staggered(now):
             self._staggered.pass_one(now)
 
     def settled(self, outcome: Outcome, *, granted_at: float, now: float) -> bool:
@@ -195,7 +207,7 @@ class Ramp:
         if outcome == "trouble":
             self._patience.learn(now - granted_at)
         elif outcome == "success":
-            self._last_success = now
+            self._note_success(now)
         if granted_at < self._shut_until:
             return False
         match outcome:
@@ -250,21 +262,34 @@ class Ramp:
         )
 
     def _begin_anew(self) -> None:
-        self._size, self._has_succeeded = 1, False
+        self._size, self._has_succeeded, self._last_success = 1, False, -math.inf
         self._without_news.clear()
 
     def _current_size(self, now: float) -> int | None:
         """Return how many grants may be without news, after all that silence has said by `now`."""
-        if self._size is None and self._is_wary(now) and now > self._last_success + STALE_AFTER:
-            self._size, self._quiet_at = STALE_SIZE, now + QUIET_AFTER
         while self._size is not None and self._without_news:
-            if now < self._without_news[0] + self._patience.seconds:
+            spoken_at = self._without_news[0] + self._patience.seconds
+            if now < spoken_at:
                 break
             self._without_news.popleft()
-            self._grow(now)
+            self._grow(spoken_at)
         if self._size is not None and now >= max(self._quiet_at, self._shut_until + QUIET_AFTER):
-            self._end(now)
+            self._size = None
+            self._without_news.clear()
+        if self._size is None and now > self._last_success + STALE_AFTER:
+            return self._guarded_size(now)
         return self._size
+
+    def _guarded_size(self, now: float) -> int | None:
+        """Return the size of a ramp that would begin now, after silence; None where that is no less than the limit."""
+        limit = self.requests or FULL_SIZE
+        size = (
+            max(STALE_SIZE, limit // STALE_PART) if self._is_wary(now) else max(CALM_SIZE, limit // CALM_PART)
+        )
+        return size if size < limit else None
+
+    def _is_staggered(self, now: float) -> bool:
+        return self.paced or (self._current_size(now) is not None and self._is_wary(now))
 
     def _is_wary(self, now: float) -> bool:
         return now < self._shut_until + WARY_FOR
@@ -279,12 +304,13 @@ class Ramp:
             if is_good:
                 self._grow(now)
 
-    def _grow(self, now: float) -> None:
-        self._size = (self._size or 0) + 1
+    def _grow(self, at: float) -> None:
+        self._size = (self._size or 0) + GROWTH
         if self._size > (self.requests or FULL_SIZE):
-            self._end(now)
+            # What the ramp has shown is as good as a success.
+            self._note_success(at)
+            self._size = None
+            self._without_news.clear()
 
-    def _end(self, now: float) -> None:
-        # What the ramp has shown is as good as a success.
-        self._size, self._last_success = None, now
-        self._without_news.clear()
+    def _note_success(self, at: float) -> None:
+        self._last_success = at if self._last_success == math.inf else max(at, self._last_success)

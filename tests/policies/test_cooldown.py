@@ -138,14 +138,14 @@ def test_the_same_incident_lengthens_the_pause_by_the_time_it_names_and_never_sh
     assert policy.statistics(12.0).incidents == 1
 
 
-def test_overloads_in_a_row_pause_for_1_2_4_8_and_8_seconds() -> None:
-    assert pauses_of(CooldownPolicy(), "overloaded", 6) == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+def test_overloads_in_a_row_pause_for_1_4_12_and_12_seconds() -> None:
+    assert pauses_of(CooldownPolicy(), "overloaded", 5) == [1.0, 4.0, 12.0, 12.0, 12.0]
 
 
 def test_an_overload_pauses_for_the_time_it_names_and_counts_in_the_row() -> None:
     policy = CooldownPolicy()
     assert policy.hear(Trouble("overloaded", retry_after=3.0), 0.0) == Pause(3.0, 1, "overloaded")
-    assert policy.hear(OVERLOADED, 3.0) == Pause(5.0, 2, "overloaded")
+    assert policy.hear(OVERLOADED, 3.0) == Pause(7.0, 2, "overloaded")
 
 
 def test_a_clump_of_overloads_is_one_in_the_row() -> None:
@@ -153,7 +153,7 @@ def test_a_clump_of_overloads_is_one_in_the_row() -> None:
     for now in (10.0, 10.4, 11.5):
         policy.hear(Trouble("overloaded", sent_at=9.9), now)
     assert policy.is_clear(11.0)
-    assert policy.hear(OVERLOADED, 12.0) == Pause(14.0, 2, "overloaded")
+    assert policy.hear(OVERLOADED, 12.0) == Pause(16.0, 2, "overloaded")
 
 
 def test_a_shorter_time_named_for_the_same_overload_makes_nothing_of_it_a_second_one() -> None:
@@ -166,9 +166,9 @@ def test_a_shorter_time_named_for_the_same_overload_makes_nothing_of_it_a_second
 
 def test_the_first_success_begins_the_row_of_overloads_anew() -> None:
     policy = CooldownPolicy()
-    pauses_of(policy, "overloaded", 4)
-    policy.succeeded(15.0, sent_at=15.0)
-    assert policy.hear(OVERLOADED, 16.0) == Pause(17.0, 1, "overloaded")
+    pauses_of(policy, "overloaded", 3)
+    policy.succeeded(17.0, sent_at=17.0)
+    assert policy.hear(OVERLOADED, 18.0) == Pause(19.0, 1, "overloaded")
 
 
 def test_a_success_of_a_call_from_before_the_end_of_the_pause_says_nothing() -> None:
@@ -190,17 +190,17 @@ def test_a_success_leaves_the_frequency_of_429s_as_it_is() -> None:
 def test_a_row_of_overloads_is_forgotten_after_five_minutes_without_one() -> None:
     policy = CooldownPolicy()
     pauses_of(policy, "overloaded", 2)
-    assert policy.statistics(302.5).overloads == 2
-    assert policy.statistics(303.0).overloads == 0
-    assert policy.hear(OVERLOADED, 303.0).level == 1
+    assert policy.statistics(304.5).overloads == 2
+    assert policy.statistics(305.0).overloads == 0
+    assert policy.hear(OVERLOADED, 305.0).level == 1
 
 
 def test_429s_and_overloads_do_not_count_with_one_another() -> None:
     policy = CooldownPolicy()
-    pauses_of(policy, "overloaded", 4)
-    assert policy.hear(Trouble("rate", sent_at=14.0), 15.0) == Pause(20.0, 0, "rate")
-    assert policy.hear(Trouble("overloaded", sent_at=15.0), 15.0) == Pause(23.0, 4, "overloaded")
-    assert policy.statistics(15.0).incidents == 1
+    pauses_of(policy, "overloaded", 3)
+    assert policy.hear(Trouble("rate", sent_at=16.0), 17.0) == Pause(22.0, 0, "rate")
+    assert policy.hear(Trouble("overloaded", sent_at=17.0), 17.0) == Pause(29.0, 3, "overloaded")
+    assert policy.statistics(17.0).incidents == 1
 
 
 def test_a_shorter_pause_of_another_kind_changes_nothing() -> None:

@@ -17,7 +17,7 @@ def learned(*samples: float) -> float:
 
 
 def test_it_has_a_value_before_anything_was_timed() -> None:
-    assert learned() == FIRST_PATIENCE == 2.0
+    assert learned() == FIRST_PATIENCE == 1.0
 
 
 def test_the_first_refusal_counts_twice() -> None:

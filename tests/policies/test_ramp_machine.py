@@ -11,12 +11,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.policies.patience import MOST_PATIENCE
-from actors.policies.ramp import HALT, QUIET_AFTER, Outcome, Ramp
+from actors.policies.ramp import (
+    CALM_SIZE,
+    GROWTH,
+    HALT,
+    QUIET_AFTER,
+    STALE_AFTER,
+    STALE_SIZE,
+    WARY_FOR,
+    Outcome,
+    Ramp,
+)
 
-REQUESTS = 6
+REQUESTS = 18
 SPREAD = 0.6
 GAP = SPREAD / REQUESTS
-SECONDS = st.sampled_from([0.0, 0.01, 0.04, 0.1, 1 / 3, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0])
+SECONDS = st.sampled_from([0.0, 0.01, 0.04, 0.1, 1 / 3, 0.5, 1.0, 2.0, 5.0, 30.0, 60.0, 600.0])
 OUTCOMES = st.sampled_from(["success", "success", "other", "trouble"])
 
 
@@ -38,6 +48,9 @@ class RampMachine(RuleBasedStateMachine):
         self.under_way: list[float] = []
         self.paused_until = self.halted_until = -math.inf
         self.probes: list[Probe] | None = None
+        self.first_size = 1
+        self.quiet_at = -math.inf
+        self.successes: list[float] | None = None  # None: there never was one, nor trouble
         self.last_grant = -math.inf
 
     # ── the model ───────────────────────────────────────────────────────────────────────────────────────────
@@ -47,8 +60,22 @@ class RampMachine(RuleBasedStateMachine):
         return max(self.paused_until, self.halted_until)
 
     @property
+    def is_wary(self) -> bool:
+        return self.now < self.shut_until + WARY_FOR
+
+    @property
+    def guarded_size(self) -> int | None:
+        """With how many it would begin now, if the last success is stale."""
+        if self.successes is None or self.now <= max(self.successes, default=-math.inf) + STALE_AFTER:
+            return None
+        size = STALE_SIZE if self.is_wary else CALM_SIZE
+        return size if size < REQUESTS else None
+
+    @property
     def size(self) -> int | None:
-        return None if self.probes is None else 1 + sum(probe.verdict is True for probe in self.probes)
+        if self.probes is None:
+            return self.guarded_size
+        return self.first_size + GROWTH * sum(probe.verdict is True for probe in self.probes)
 
     @property
     def without_news(self) -> list[Probe]:
@@ -62,15 +89,32 @@ class RampMachine(RuleBasedStateMachine):
             return self.now
         if len(self.without_news) >= self.size:
             return self.without_news[0].granted_at + self.ramp.statistics(self.now).patience
-        return max(self.now, self.last_grant + GAP)
+        return max(self.now, self.last_grant + GAP) if self.is_wary else self.now
 
     def listen(self) -> None:
         """Take silence for good news, and end the ramp where it has grown or been quiet."""
+        patience = self.ramp.statistics(self.now).patience
         for probe in self.without_news:
-            if self.now >= probe.granted_at + self.ramp.statistics(self.now).patience:
-                probe.verdict = True
-        if self.size is not None and (self.size > REQUESTS or (self.now >= self.shut_until + QUIET_AFTER)):
+            if self.now >= probe.granted_at + patience:
+                self.hear_good_of(probe, probe.granted_at + patience)
+        if self.probes is not None and self.now >= max(self.quiet_at, self.shut_until + QUIET_AFTER):
             self.probes = None
+
+    def hear_good_of(self, probe: Probe, at: float) -> None:
+        probe.verdict = True
+        if self.probes is not None and (self.size or 0) > REQUESTS:
+            self.probes = None
+            self.succeed(at)
+
+    def succeed(self, at: float) -> None:
+        self.successes = [*(self.successes or ()), at]
+
+    def begin(self, size: int) -> None:
+        self.probes, self.first_size = [], size
+
+    def begin_anew(self) -> None:
+        self.begin(1)
+        self.successes = []
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,17 +128,21 @@ class RampMachine(RuleBasedStateMachine):
         self.now = max(self.now, self.ramp.opens_at(self.now))
         self.listen()
 
-    @rule(most=st.integers(1, 8))
+    @rule(most=st.integers(1, 20))
     def grant(self, most: int) -> None:
         for _ in range(most):
             if self.ramp.opens_at(self.now) > self.now:
                 break
             self.ramp.pass_one(self.now)
             assert self.now >= self.shut_until, "a grant while it is shut"
+            if self.probes is None and self.guarded_size is not None:
+                self.begin(self.guarded_size)
+                self.quiet_at = self.now + QUIET_AFTER
             if self.probes is not None:
                 assert len(self.without_news) < (self.size or 0), "more grants without news than there may be"
                 self.probes.append(Probe(self.now))
-                self.last_grant = self.now
+                if self.is_wary:
+                    self.last_grant = self.now
             self.under_way.append(self.now)
 
     @precondition(lambda self: self.under_way)
@@ -102,13 +150,18 @@ class RampMachine(RuleBasedStateMachine):
     def settle(self, data: st.DataObject, outcome: Outcome) -> None:
         granted_at = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
         self.ramp.settled(outcome, granted_at=granted_at, now=self.now)
+        if outcome == "success":
+            self.succeed(self.now)
         if granted_at < self.shut_until:
             return
         if outcome == "trouble":
-            self.halted_until, self.probes = self.now + HALT, []
+            self.halted_until = self.now + HALT
+            self.begin_anew()
         for probe in self.without_news:
             if probe.granted_at == granted_at:
-                probe.verdict = outcome == "success"
+                probe.verdict = False
+                if outcome == "success":
+                    self.hear_good_of(probe, self.now)
                 break
         self.listen()
 
@@ -122,26 +175,29 @@ class RampMachine(RuleBasedStateMachine):
         until = self.now + seconds
         self.ramp.pause(until, self.now)
         if until > self.paused_until:
-            self.paused_until, self.halted_until, self.probes = until, -math.inf, []
+            self.paused_until, self.halted_until = until, -math.inf
+            self.begin_anew()
 
     @rule()
     def halt(self) -> None:
         self.ramp.halt(self.now)
         if self.now >= self.shut_until:
-            self.halted_until, self.probes = self.now + HALT, []
+            self.halted_until = self.now + HALT
+            self.begin_anew()
 
     @rule()
     def lift(self) -> None:
         self.ramp.lift(self.now)
         if self.now < self.shut_until:
-            self.paused_until, self.halted_until, self.probes = self.now, -math.inf, []
+            self.paused_until, self.halted_until = self.now, -math.inf
+            self.begin_anew()
 
     # ── what holds ──────────────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
     def agrees_with_the_model(self) -> None:
         seen = self.ramp.statistics(self.now)
-        assert seen.is_active == (self.probes is not None)
+        assert seen.is_active == (self.size is not None)
         assert seen.size == self.size
         assert seen.without_news == len(self.without_news)
         assert seen.opens_at == self.opens_at
@@ -152,16 +208,17 @@ class RampMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_opens_again_if_nothing_ever_is_settled(self) -> None:
-        """Grants and never settles: each of the next grants comes in bounded time, and then the ramp is over."""
+        """Grants and never settles: each of the next grants comes in bounded time, and then it is open."""
         ramp, now = copy.deepcopy(self.ramp), self.now
         bound = max(now, self.shut_until)
-        for _ in range(2 * REQUESTS):
+        for _ in range(REQUESTS):
             bound = max(bound, now) + MOST_PATIENCE
             for _ in range(3):
                 now = max(now, ramp.opens_at(now))
             assert ramp.opens_at(now) <= now <= bound, "it stays shut"
             ramp.pass_one(now)
-        assert not ramp.is_active(max(now, self.shut_until) + QUIET_AFTER)
+        later = max(now, self.shut_until) + QUIET_AFTER
+        assert ramp.opens_at(later) <= later
 
 
 TestRamp = RampMachine.TestCase

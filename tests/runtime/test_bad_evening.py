@@ -86,7 +86,7 @@ async def test_what_was_judged_is_what_a_good_evening_gives() -> None:
 
 
 async def test_without_a_second_model_the_evening_costs_devon_and_nobody_else() -> None:
-    settings = settings_with(models=(FIRST,), retry={"max_retries": 8, "initial": 0.3, "cap": 0.3})
+    settings = settings_with(models=(FIRST,), retry={"max_retries": 4, "initial": 0.3, "cap": 0.3})
     analysis = (await evening(settings=settings)).analysis
 
     assert tuple(analysis.results) == ("maya", "colton")
