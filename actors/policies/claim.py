@@ -8,6 +8,7 @@ from typing import Any, cast
 import attrs
 
 from actors.policies.estimate import Estimate
+from actors.policies.instants import shown
 from actors.policies.scope import POOL, POOL_ALONE, Scope
 from actors.policies.usage import Usage, whole_number
 
@@ -48,8 +49,12 @@ def _estimate(_instance: object, attribute: attrs.Attribute[Any], value: object)
 def _priority(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be a number, got {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ValueError(f"{attribute.name} must be finite, got {value}")
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        is_finite = False
+    if not is_finite:
+        raise ValueError(f"{attribute.name} must be finite, got {shown(value)}")
 
 
 @attrs.frozen
@@ -61,8 +66,8 @@ class Claim:
         expected_output: output tokens the caller expects; None leaves that to what was learned, or else to `usage`.
         kind: label of the task, "coverage" or "summary": what output of its kind came to is learned under it.
         scopes: what it falls under beside the pool of the limiter.
-        tenant: whom the capacity is for; tenants share it by weight.
-        priority: the larger goes first.
+        tenant: whom the capacity is for; those of one priority share it by weight.
+        priority: the larger goes first, whoever's it is: only whom you trust should choose it.
         model: which model it is for, where the input is estimated.
         estimate: how `usage.input_tokens` was guessed; None for a number that is certain. The limiter guesses again by
             what it has learned, when it is the turn of the claim.

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from actors.policies.instants import check_instant
+from actors.policies.usage import whole_number
 
 TroubleKind = Literal["rate", "acceleration", "daily_quota", "spend_cap", "overloaded"]
 """What a refusal was about: see the module."""
@@ -29,6 +30,15 @@ def _check_time(_instance: object, attribute: attrs.Attribute[Any], value: objec
 def _check_instant(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None:
         check_instant(attribute.name, value, earliest=-math.inf)
+
+
+def _check_until(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    check_instant(attribute.name, value, earliest=-math.inf)
+
+
+def _check_word(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be text, got {type(value).__name__}")
 
 
 @attrs.frozen
@@ -58,11 +68,15 @@ class Pause:
         until: instant on the Trio clock. One that is not in the future is no pause.
         level: how far it has escalated: 0 for a pause that has not, otherwise the step of its ladder, from 1.
         kind: what it is about: a `TroubleKind`, or "cleared" for the word that a pause was lifted by hand.
+
+    Raises:
+        TypeError: a value is of the wrong kind.
+        ValueError: `until` is not finite, or `level` is below 0.
     """
 
-    until: float
-    level: int
-    kind: str
+    until: float = attrs.field(validator=_check_until)
+    level: int = attrs.field(validator=whole_number)
+    kind: str = attrs.field(validator=_check_word)
 
 
 @attrs.frozen

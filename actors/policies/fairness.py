@@ -12,12 +12,13 @@ its tenant, not when it arrives, so that requests which leave unserved cost thei
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
 
+from actors.policies.instants import shown
 from actors.policies.ranking import Ranking
 
 # The least a request counts for, as a share of a limit: tenants take turns also where the pool has no limits.
@@ -58,11 +59,15 @@ class _Band:
 
 def check_weights(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """Validate weights, as an attrs validator: positive finite numbers by tenant."""
-    for tenant, weight in cast("Mapping[str, object]", value).items():
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{attribute.name} must be a mapping of numbers, got {type(value).__name__}")
+    for tenant, weight in cast("Mapping[object, object]", value).items():
+        if not isinstance(tenant, str):
+            raise TypeError(f"{attribute.name} must be by the names of tenants, got {type(tenant).__name__} among them")
         if not isinstance(weight, int | float) or isinstance(weight, bool):
             raise TypeError(f"{attribute.name} must be numbers, got {weight!r} for {tenant!r}")
-        if not 0 < weight < math.inf:
-            raise ValueError(f"{attribute.name} must be > 0 and finite, got {weight} for {tenant!r}")
+        if not 0 < weight <= sys.float_info.max:  # a whole number may be finite and still no float
+            raise ValueError(f"{attribute.name} must be > 0 and finite, got {shown(weight)} for {tenant!r}")
 
 
 @attrs.define(eq=False)

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 import math
 
+_MOST_SHOWN_BITS = 64
+"""A whole number that needs more is named by its length: nobody reads four hundred digits."""
+
+
+def shown(value: object) -> str:
+    """Return how an error shows what it got: as it is, or a whole number of very many digits by its length."""
+    if isinstance(value, int) and value.bit_length() > _MOST_SHOWN_BITS:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value)
+
 
 def add_up(*seconds: float) -> float:
     """Sum instants and durations, rounded up: the smallest float that is not below the exact sum.
@@ -29,11 +39,15 @@ def check_number(name: str, value: object) -> float:
 
     Raises:
         TypeError: it is no number of seconds.
-        ValueError: it is not-a-number.
+        ValueError: it is not-a-number, or a whole number that no float can hold.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, got {value!r}")
-    if math.isnan(value):
+    try:
+        is_nan = math.isnan(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number of seconds, got {shown(value)}") from None
+    if is_nan:
         raise ValueError(f"{name} must be a number of seconds, got nan")
     return value
 
@@ -49,7 +63,7 @@ def check_instant(name: str, value: object, *, earliest: float, latest: float = 
     if math.isinf(instant):
         raise ValueError(f"{name} must be finite, got {instant}")
     if instant < earliest:
-        raise ValueError(f"{name} must be >= {earliest}, got {instant}")
+        raise ValueError(f"{name} must be >= {earliest}, got {shown(instant)}")
     if instant > latest:
-        raise ValueError(f"{name} must be <= {latest}, got {instant}")
+        raise ValueError(f"{name} must be <= {latest}, got {shown(instant)}")
     return instant

@@ -161,7 +161,9 @@ class ScopeStatistics:
     def _usual(self, field: str) -> Usage:
         amounts = {books.limit.quantity: getattr(books, field) for books in reversed(self.each)}
         amounts.pop("total_tokens", None)
-        return Usage(**{"requests": 0, **amounts})
+        return Usage.total(
+            amounts.get("requests", 0), amounts.get("input_tokens", 0), amounts.get("output_tokens", 0)
+        )
 
 
 @attrs.frozen

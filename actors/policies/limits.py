@@ -7,7 +7,8 @@ from typing import Any, Literal, cast, get_args
 
 import attrs
 
-from actors.policies.usage import Usage
+from actors.policies.instants import check_number, shown
+from actors.policies.usage import Usage, check_most
 
 Quantity = Literal["requests", "input_tokens", "output_tokens", "total_tokens"]
 """What is counted. `total_tokens` is input and output together, as some providers limit them."""
@@ -34,7 +35,8 @@ def _amount(_instance: object, attribute: attrs.Attribute[Any], value: object) -
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be a whole number, got {value!r}")
     if value < 1:
-        raise ValueError(f"{attribute.name} must be >= 1, got {value}")
+        raise ValueError(f"{attribute.name} must be >= 1, got {shown(value)}")
+    check_most(attribute.name, value)
 
 
 def _limit(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -43,7 +45,8 @@ def _limit(_instance: object, attribute: attrs.Attribute[Any], value: object) ->
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be a whole number or None, got {value!r}")
     if value < 1:
-        raise ValueError(f"{attribute.name} must be >= 1 or None, got {value}")
+        raise ValueError(f"{attribute.name} must be >= 1 or None, got {shown(value)}")
+    check_most(attribute.name, value)
 
 
 def _seconds(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -51,6 +54,7 @@ def _seconds(_instance: object, attribute: attrs.Attribute[Any], value: object) 
         raise TypeError(f"{attribute.name} must be a number of seconds, got {value!r}")
     if not 0 < value < math.inf:
         raise ValueError(f"{attribute.name} must be > 0 and finite, got {value}")
+    check_number(attribute.name, value)  # a whole number may be finite and no float
 
 
 def _further(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -85,7 +89,8 @@ class Limit:
 
     Raises:
         TypeError: a value is of the wrong kind.
-        ValueError: there is no such quantity, the amount is below 1, or the window is not a positive, finite time.
+        ValueError: there is no such quantity, the amount is not from 1 to 10**15, or the window is not a positive,
+            finite time.
     """
 
     quantity: Quantity = attrs.field(validator=_quantity)
@@ -112,8 +117,8 @@ class Limits:
 
     Raises:
         TypeError: a value is of the wrong kind.
-        ValueError: a limit is below 1, the window is not a positive, finite time, or one quantity has two limits over
-            the same window, of which only the lower could mean anything.
+        ValueError: a limit is not from 1 to 10**15, the window is not a positive, finite time, or one quantity has two
+            limits over the same window, of which only the lower could mean anything.
     """
 
     requests: int | None = attrs.field(default=DEFAULT_REQUESTS, validator=_limit)

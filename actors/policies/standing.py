@@ -108,7 +108,7 @@ class Standing:
         if place < len(self._blocks):
             block = self._blocks[place]
             before += block.entries[: _index(block, spot)]
-        return Usage(
+        return Usage.total(
             sum(each.requests for each in before),
             sum(each.input_tokens for each in before),
             sum(each.output_tokens for each in before),

@@ -92,3 +92,14 @@ def test_the_pool_is_not_named_again() -> None:
 def test_a_scope_is_named_once() -> None:
     with pytest.raises(ValueError, match=r"^scopes must be different from one another$"):
         Claim(USAGE, scopes=(KEY, TEAM, Scope("key", "3f9a")))
+
+
+def test_a_priority_is_a_number_that_a_float_can_hold() -> None:
+    with pytest.raises(ValueError, match=r"^priority must be finite, got a whole number of 1329 bits$"):
+        Claim(Usage(), priority=10**400)
+
+
+@pytest.mark.parametrize("expected", [10**15 + 1, 10**400])
+def test_expected_output_is_at_most_a_thousand_million_million(expected: int) -> None:
+    with pytest.raises(ValueError, match=r"^expected_output must be <= 10\*\*15, got "):
+        Claim(Usage(output_tokens=5), expected_output=expected)

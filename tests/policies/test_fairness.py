@@ -140,3 +140,20 @@ def test_what_costs_nothing_counts_a_little() -> None:
 def test_weights_are_positive_numbers(weights: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         FairShares(weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "text"),
+    [
+        ("a", TypeError, "weights must be a mapping of numbers, got str"),
+        ({1: 1}, TypeError, "weights must be by the names of tenants, got int among them"),
+        ({"a": 10**400}, ValueError, "weights must be > 0 and finite, got a whole number of 1329 bits for 'a'"),
+    ],
+)
+def test_weights_are_numbers_that_a_float_can_hold_by_the_names_of_tenants(
+    weights: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        FairShares(weights)
+
+    assert str(caught.value) == text

@@ -55,3 +55,20 @@ def test_an_instant_keeps_its_bounds_both_included() -> None:
         check_instant("now", 1.0, earliest=2.0)
     with pytest.raises(ValueError, match=r"^now must be <= 0\.5, got 1\.0$"):
         check_instant("now", 1.0, earliest=0.0, latest=0.5)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_whole_number_that_no_float_can_hold_is_no_instant_and_is_named_by_its_length(sign: int) -> None:
+    expected = r"^wait must be a number of seconds, got a whole number of 1329 bits$"
+
+    with pytest.raises(ValueError, match=expected):
+        check_number("wait", sign * 10**400)
+    with pytest.raises(ValueError, match=expected):
+        check_instant("wait", sign * 10**400, earliest=0.0)
+
+
+def test_a_bound_is_told_without_hundreds_of_digits() -> None:
+    with pytest.raises(ValueError, match=r"^wait must be <= 5, got a whole number of 997 bits$"):
+        check_instant("wait", 10**300, earliest=0.0, latest=5)
+    with pytest.raises(ValueError, match=r"^wait must be >= 0.0, got a whole number of 997 bits$"):
+        check_instant("wait", -(10**300), earliest=0.0)

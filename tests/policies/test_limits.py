@@ -233,3 +233,25 @@ def test_a_limit_is_exceeded_by_more_than_its_amount_and_by_nothing_else(
     limit = Limit(quantity, 5)
     limits = attrs.evolve(NO_LIMITS, further=(limit,))
     assert (limits.exceeded_by(usage) == limit) == (amount_of(usage, quantity) > 5)
+
+
+def test_a_limit_is_at_most_a_thousand_million_million() -> None:
+    assert Limits(requests=10**15).requests == Limit("requests", 10**15).amount == 10**15
+    with pytest.raises(ValueError, match=r"^requests must be <= 10\*\*15, got 1000000000000001$"):
+        Limits(requests=10**15 + 1)
+    with pytest.raises(ValueError, match=r"^amount must be <= 10\*\*15, got a whole number of 1329 bits$"):
+        Limit("requests", 10**400)
+
+
+def test_a_limit_far_below_1_is_told_without_hundreds_of_digits() -> None:
+    with pytest.raises(ValueError, match=r"^requests must be >= 1 or None, got a whole number of 1329 bits$"):
+        Limits(requests=-(10**400))
+    with pytest.raises(ValueError, match=r"^amount must be >= 1, got a whole number of 1329 bits$"):
+        Limit("requests", -(10**400))
+
+
+def test_a_window_is_a_number_that_a_float_can_hold() -> None:
+    with pytest.raises(
+        ValueError, match=r"^window must be a number of seconds, got a whole number of 1329 bits$"
+    ):
+        Limits(window=10**400)
