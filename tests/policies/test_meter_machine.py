@@ -131,10 +131,10 @@ class RoundsDown(TokenBucket):
 class RefillsAheadOfTheCount(TokenBucket):
     def resize(self, amount: int, now: float) -> TokenBucket:
         """As many tokens are missing, whenever they are taken."""
-        resized = RefillsAheadOfTheCount(amount, self.window)
+        resized = RefillsAheadOfTheCount(amount, self._window)
         missing = math.ceil(self.missing(now))
         if missing:
-            resized.take(missing, now - (missing - self.missing(now)) * self.window / amount)
+            resized.take(missing, now - (missing - self.missing(now)) * self._window / amount)
         return resized
 
 
