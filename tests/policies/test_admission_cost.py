@@ -155,3 +155,25 @@ def test_all_that_wait_for_one_scope_go_at_a_constant_cost_each(looked_at: Count
     assert len(granted_by(queue, WINDOW)) == 5_000
     assert book.asked == 5_000
     assert looked_at["turns"] <= 8 * 5_000
+
+
+def test_the_timer_costs_no_question_until_something_is_granted() -> None:
+    book = SwitchBook({})
+    queue = crowd(book, 100, 10)
+    asked = book.asked
+
+    assert [queue.next_deadline(now) for now in (0.0, 1.0, 2.0)] == [WINDOW] * 3
+    assert book.asked == asked
+
+    grant(queue)
+    assert queue.next_deadline(2.0) == WINDOW
+    assert book.asked == asked + 2  # the grant, and the first leader once more
+
+
+def test_what_comes_back_while_nobody_waits_wakes_nobody_later() -> None:
+    book = SwitchBook({})
+    queue = AdmissionQueue(book)
+    book.freed = [POOL]
+
+    assert queue.advance(0.0) == ()
+    assert book.freed == []
