@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import assert_never, cast
+from typing import assert_never
 
 import attrs
 
@@ -40,13 +40,22 @@ from actors.cooldown import Cooldown
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
 from actors.grant import Grant, LimiterStatistics, ScopeReport
 from actors.kernel import Actor, Deferred, Ref, op
+from actors.limiter_arguments import (
+    Headers,
+    check_callable,
+    check_flag,
+    check_limiter,
+    check_place,
+    check_told,
+    observed_limits,
+)
 from actors.limiter_memory import LimiterMemory, LimiterRules
 from actors.policies.admission import DEFAULT_MAX_WAITING, AdmissionQueue
 from actors.policies.admission_records import Granted, Order, Outgrown, Place, Queued, Ticket, TimedOut
 from actors.policies.claim import Claim
 from actors.policies.cooldown_records import Pause, Trouble
 from actors.policies.estimate import Estimator
-from actors.policies.instants import check_instant
+from actors.policies.instants import check_instant, check_number
 from actors.policies.learning import DEFAULT_MARGIN, AlgorithmSetting
 from actors.policies.learning_estimator import LearningEstimator
 from actors.policies.ledger import DEFAULT_SLACK
@@ -57,7 +66,7 @@ from actors.policies.output_policy import OutputPolicy
 from actors.policies.ramp import Outcome
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
-from actors.wire.rate_limits import ObservedLimits, RateLimitDialect, parse_rate_limits
+from actors.wire.rate_limits import ObservedLimits, RateLimitDialect
 
 
 class Limiter(Actor):
@@ -84,6 +93,10 @@ class Limiter(Actor):
         cooldown: shared with everybody who uses the same pools; None for one of its own.
         pool: the name of the pool for the cooldown; None for the limiter's own name.
         estimator: guesses the input of claims that come with an estimate, and learns; None for the usual one.
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument is out of its bounds.
     """
 
     def __init__(
@@ -104,17 +117,20 @@ class Limiter(Actor):
         pool: str | None = None,
         estimator: Estimator | None = None,
     ) -> None:
+        check_limiter(
+            kinds=kinds, dialect=dialect, weights=weights, cooldown=cooldown, pool=pool, estimator=estimator
+        )
         rules = LimiterRules(
             limits=limits,
             slack=slack,
             margin=margin,
             algorithm=algorithm,
-            output=output or OutputPolicy(),
+            output=OutputPolicy() if output is None else output,
             kinds=dict(kinds or {}),
             learns=learns,
             patience=patience,
         )
-        self._memory = LimiterMemory.new(rules, estimator or LearningEstimator())
+        self._memory = LimiterMemory.new(rules, LearningEstimator() if estimator is None else estimator)
         self._weights, self._max_waiting = dict(weights or {}), max_waiting
         self._dialect: RateLimitDialect = dialect
         self._cooldown, self._pool = cooldown, pool
@@ -150,9 +166,9 @@ class Limiter(Actor):
         self._queue = self._new_queue()
 
     def next_deadline(self) -> float:
-        """Return when the queue can move next, or an orphan that stands in its way is given up."""
+        """Return when the queue can move next, or an orphan is given up."""
         if not self._parked:
-            return math.inf
+            return self._memory.ledger.next_expiry
         # Asked after every message, also after those that change nothing: what was found holds until something does.
         if self._due is None:
             self._due = min(self._queue.next_deadline(self.now()), self._memory.ledger.next_expiry)
@@ -208,6 +224,12 @@ class Limiter(Actor):
             TypeError, ValueError: an argument is of the wrong kind, or no limits are set for one of its scopes.
         """
         claim = _claim(claim)
+        if type(deadline) is not float:
+            check_number("deadline", deadline)
+        check_place(place)
+        check_callable("on_queued", on_queued)
+        check_flag("waits", waits)
+        check_flag("is_owned", is_owned)
         self._due = None
         if self._parked:
             self._advance()  # whoever is due ends first, so that the line is no longer than it is
@@ -281,7 +303,7 @@ class Limiter(Actor):
         output_tokens: int | None,
         started_at: float | None = None,
         prompt_tokens: int | None = None,
-        observed: ObservedLimits | None = None,
+        observed: ObservedLimits | Headers | None = None,
     ) -> None:
         """Settle an answered call by what it really used; the difference is refunded or charged.
 
@@ -293,12 +315,17 @@ class Limiter(Actor):
             output_tokens: tokens the model produced.
             started_at: instant at which the request went out.
             prompt_tokens: tokens of the whole prompt, those read from a cache included: what an estimate learns from.
-            observed: what the answer's headers said of the limits.
+            observed: what the answer's headers said of the limits, or the headers.
 
         Raises:
-            TypeError, ValueError: `grant` is no grant of this limiter, or a number is none or out of its bounds.
+            TypeError, ValueError: `grant` is no grant of this limiter, or another argument is of the wrong kind or out
+                of its bounds.
         """
         memory, now = self._memory, self.now()
+        check_told(input_tokens=input_tokens, output_tokens=output_tokens, prompt_tokens=prompt_tokens)
+        if started_at is not None:
+            check_instant("started_at", started_at, earliest=-math.inf, latest=now)
+        seen = self._seen(observed)
         if self._is_known(grant):
             settled = memory.ledger.report(
                 grant.reservation,
@@ -320,7 +347,7 @@ class Limiter(Actor):
             settled = self._charge(grant, actual, started_at)
         if isinstance(settled, Settled):
             used = None if input_tokens is None else Usage(grant.usage.requests, input_tokens)
-            self._hear_of(grant, "success", started_at, observed, used)
+            self._hear_of(grant, "success", started_at, seen, used)
         self._advance()
 
     @op(raises=(TypeError, ValueError), idempotent=True)
@@ -330,7 +357,7 @@ class Limiter(Actor):
         *,
         charged: bool,
         trouble: Trouble | None = None,
-        observed: ObservedLimits | None = None,
+        observed: ObservedLimits | Headers | None = None,
     ) -> None:
         """Settle a call that was not answered. Cancelling twice changes nothing.
 
@@ -338,13 +365,15 @@ class Limiter(Actor):
             grant: what `acquire` gave.
             charged: False only where the provider is known to have counted nothing; all is refunded then.
             trouble: how the provider refused it, if it did: nobody is let through until the pool has cooled down.
-            observed: what the refusal's headers said of the limits.
+            observed: what the refusal's headers said of the limits, or the headers.
 
         Raises:
-            TypeError, ValueError: `grant` is no grant of this limiter, or `trouble` is none.
+            TypeError, ValueError: `grant` is no grant of this limiter, or another argument is of the wrong kind.
         """
+        check_flag("charged", charged)
         if trouble is not None and type(trouble) is not Trouble:
             raise TypeError(f"trouble must be a Trouble or None, got {type(trouble).__name__}")
+        seen = self._seen(observed)
         settled: Settled | AlreadySettled | None = None
         if self._is_known(grant):
             settled = self._memory.ledger.cancel(grant.reservation, self.now(), charged=charged)
@@ -355,16 +384,18 @@ class Limiter(Actor):
             # Heard even if it is told again: after a crash it may be the first time. It counts once by its instant.
             sent_at = grant.granted_at if trouble.sent_at is None else trouble.sent_at
             self._refuse(grant, attrs.evolve(trouble, sent_at=sent_at))
-            self._learn(grant, None, observed, None)
+            self._learn(grant, None, seen, None)
         elif not isinstance(settled, AlreadySettled):
-            self._hear_of(grant, "other", observed=observed)
+            self._hear_of(grant, "other", observed=seen)
         self._advance()
 
     @op(raises=(TypeError, ValueError), idempotent=True)
     def release(self, grant: Grant) -> None:
         """Settle a call of which no end is known: before `confirm` all is refunded, after it what may be spent stays.
 
-        Releasing twice, or after a report, changes nothing.
+        Releasing twice, or after a report, changes nothing. A grant from before a restart that kept no state stays
+        spent: whether it was confirmed is forgotten, and it may have been. Whoever knows that nothing was sent says
+        so by `cancel(charged=False)`.
 
         Raises:
             TypeError, ValueError: `grant` is no grant of this limiter.
@@ -402,14 +433,19 @@ class Limiter(Actor):
         """
         now = self.now()
         check_instant("sent_at", sent_at, earliest=-math.inf, latest=now)
-        if not isinstance(headers, ObservedLimits):
-            headers = parse_rate_limits(_headers(headers), dialect=self._dialect, now_wall=None)
-        self._memory.learn(headers, sent_at=sent_at, used=None, now=now)
+        seen = observed_limits(headers, self._dialect)
+        self._memory.learn(seen, sent_at=sent_at, used=None, now=now)
         self._advance()
 
-    @op
+    @op(raises=(TypeError,))
     def pause(self, pause: Pause) -> None:
-        """Let nobody through until the pause is over, then slowly; the word of the pool's cooldown."""
+        """Let nobody through until the pause is over, then slowly; the word of the pool's cooldown.
+
+        Raises:
+            TypeError: `pause` is none.
+        """
+        if type(pause) is not Pause:
+            raise TypeError(f"pause must be a Pause, got {type(pause).__name__}")
         self._take(pause)
         self._advance()
 
@@ -429,13 +465,16 @@ class Limiter(Actor):
         now = self.now()
         return self._memory.statistics(self._queue.statistics(now), now)
 
-    @op(raises=(ValueError,), idempotent=True)
+    @op(raises=(TypeError, ValueError), idempotent=True)
     def scope_statistics(self, scope: Scope) -> ScopeReport:
         """Return the books of one scope beside the pool, and who asked in it.
 
         Raises:
+            TypeError: `scope` is none.
             UnknownScope: no limits are set for its kind; a ValueError.
         """
+        if type(scope) is not Scope:
+            raise TypeError(f"scope must be a Scope, got {type(scope).__name__}")
         return self._memory.report_on(scope, self.now())
 
     @op(idempotent=True)
@@ -561,6 +600,9 @@ class Limiter(Actor):
             instant = grant.granted_at if sent_at is None else sent_at
             self._memory.learn(observed, sent_at=instant, used=used, now=self.now())
 
+    def _seen(self, observed: ObservedLimits | Headers | None) -> ObservedLimits | None:
+        return None if observed is None else observed_limits(observed, self._dialect, "observed")
+
     def _refuse(self, grant: Grant, trouble: Trouble) -> None:
         """Shut the gate at once, and ask the pool's cooldown for how long."""
         memory, now = self._memory, self.now()
@@ -640,9 +682,3 @@ def _claim(claim: Claim | Usage) -> Claim:
     if type(claim) is not Usage:
         raise TypeError(f"claim must be a Claim or a Usage, got {type(claim).__name__}")
     return Claim(claim)
-
-
-def _headers(headers: object) -> Mapping[str, str]:
-    if not isinstance(headers, Mapping):
-        raise TypeError(f"headers must be a mapping of text, got {type(headers).__name__}")
-    return cast("Mapping[str, str]", headers)

@@ -8,6 +8,14 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from actors.grant import LimiterStatistics, ScopeReport
+from actors.limiter_arguments import (
+    flag_validator,
+    kinds_validator,
+    limits_validator,
+    output_validator,
+    seconds_validator,
+    share_validator,
+)
 from actors.policies.admission_records import AdmissionStatistics
 from actors.policies.booking import Booking
 from actors.policies.claim import Claim
@@ -36,16 +44,21 @@ _STALE = 256
 
 @attrs.frozen
 class LimiterRules:
-    """What a limiter was made with and its knowledge depends on: knowledge of other rules is of no use to it."""
+    """What a limiter was made with and its knowledge depends on: knowledge of other rules is of no use to it.
 
-    limits: Limits
-    slack: float
-    margin: float
+    Raises:
+        TypeError: a rule is of the wrong kind.
+        ValueError: a rule is out of its bounds.
+    """
+
+    limits: Limits = attrs.field(validator=limits_validator)
+    slack: float = attrs.field(validator=seconds_validator)
+    margin: float = attrs.field(validator=share_validator)
     algorithm: AlgorithmSetting
-    output: OutputPolicy
-    kinds: Mapping[str, Limits]
-    learns: bool
-    patience: float
+    output: OutputPolicy = attrs.field(validator=output_validator)
+    kinds: Mapping[str, Limits] = attrs.field(validator=kinds_validator)
+    learns: bool = attrs.field(validator=flag_validator)
+    patience: float = attrs.field(validator=seconds_validator)
 
 
 @attrs.define(eq=False)

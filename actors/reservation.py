@@ -25,6 +25,14 @@ from actors.errors import (
 from actors.grant import Grant
 from actors.kernel import Message, Ref
 from actors.limiter import Limiter
+from actors.limiter_arguments import (
+    Headers,
+    check_callable,
+    check_flag,
+    check_max_wait,
+    check_observed,
+    check_told,
+)
 from actors.policies.admission_records import Order, Place
 from actors.policies.claim import Claim
 from actors.policies.cooldown_records import Trouble
@@ -56,7 +64,7 @@ class Held:
     confirms: bool = False
     started_at: float | None = None
     _has_started: bool = False
-    _observed: ObservedLimits | None = None
+    _observed: ObservedLimits | Headers | None = None
     _outcome: Message[Limiter, None] | None = None
 
     def start(self) -> None:
@@ -81,9 +89,19 @@ class Held:
         """Whether the provider may have seen the request."""
         return self._has_started or not self.confirms
 
-    def observe(self, observed: ObservedLimits) -> None:
-        """Note what the headers of the answer said of the limits: it goes to the limiter with the settlement."""
-        self._observed = observed
+    def observe(self, observed: ObservedLimits | Headers) -> None:
+        """Note what the headers of the answer said of the limits: it goes to the limiter with the settlement.
+
+        Before `report` or `cancel`, which takes it along.
+
+        Args:
+            observed: the headers, values under lower-case names, or what was parsed from them.
+
+        Raises:
+            TypeError: `observed` is neither: told here, as by `report`.
+        """
+        check_observed("observed", observed)
+        self._observed = observed if isinstance(observed, ObservedLimits) else dict(observed)
 
     def report(
         self, *, input_tokens: int | None, output_tokens: int | None, prompt_tokens: int | None = None
@@ -96,11 +114,10 @@ class Held:
             prompt_tokens: the whole prompt, for the estimator.
 
         Raises:
-            TypeError, ValueError: an amount is no whole number, or below 0. Told here, since nobody waits for what
-                the limiter says to a settlement; what was noted before stays.
+            TypeError, ValueError: an amount is no whole number or out of its bounds. Told here, since nobody waits for
+                what the limiter says to a settlement; what was noted before stays.
         """
-        Usage(0, input_tokens or 0, output_tokens or 0)
-        Usage(0, prompt_tokens or 0)
+        check_told(input_tokens=input_tokens, output_tokens=output_tokens, prompt_tokens=prompt_tokens)
         self._outcome = Limiter.report(
             self.grant,
             input_tokens=input_tokens,
@@ -111,7 +128,14 @@ class Held:
         )
 
     def cancel(self, *, charged: bool, trouble: Trouble | None = None) -> None:
-        """Note that the call was not answered, whether the provider may have counted it, and how it was refused."""
+        """Note that the call was not answered, whether the provider may have counted it, and how it was refused.
+
+        Raises:
+            TypeError: `charged` is neither True nor False, or `trouble` is none; told here, as by `report`.
+        """
+        check_flag("charged", charged)
+        if trouble is not None and type(trouble) is not Trouble:
+            raise TypeError(f"trouble must be a Trouble or None, got {type(trouble).__name__}")
         charged = charged and self.may_be_out
         self._outcome = Limiter.cancel(self.grant, charged=charged, trouble=trouble, observed=self._observed)
 
@@ -172,10 +196,11 @@ async def reserve(
     Raises:
         Rejected: no capacity: `NeverFits`, `WaitTooLong` or `QueueFull`, or the limiter has ended, or the request is
             what it crashes of. A crash of another cause only lets it wait. The block does not run.
-        ValueError: `max_wait` is negative.
+        TypeError, ValueError: an argument is of the wrong kind, or `max_wait` is negative.
     """
-    if not max_wait >= 0:
-        raise ValueError(f"max_wait must be >= 0, got {max_wait}")
+    check_max_wait(max_wait)
+    check_flag("confirms", confirms)
+    check_callable("on_granted", on_granted)
     deadline = min(trio.current_time() + max_wait, trio.current_effective_deadline())
     message = Limiter.acquire(
         claim, deadline, waits=max_wait > 0, place=place, is_owned=True, on_queued=on_queued

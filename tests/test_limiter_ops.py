@@ -466,7 +466,7 @@ async def test_headers_are_let_be_where_nothing_is_to_be_learned() -> None:
 @pytest.mark.parametrize(
     ("headers", "sent_at", "error", "text"),
     [
-        (None, 0.0, TypeError, "headers must be a mapping of text, got NoneType"),
+        (None, 0.0, TypeError, "headers must be a mapping of text or ObservedLimits, got NoneType"),
         ({}, 1.0, ValueError, "sent_at must be <= 0.0, got 1.0"),
         ({}, "soon", TypeError, "sent_at must be a number of seconds, got 'soon'"),
         ({}, math.nan, ValueError, "sent_at must be a number of seconds, got nan"),

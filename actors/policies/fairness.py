@@ -63,7 +63,9 @@ def check_weights(_instance: object, attribute: attrs.Attribute[Any], value: obj
         raise TypeError(f"{attribute.name} must be a mapping of numbers, got {type(value).__name__}")
     for tenant, weight in cast("Mapping[object, object]", value).items():
         if not isinstance(tenant, str):
-            raise TypeError(f"{attribute.name} must be by the names of tenants, got {type(tenant).__name__} among them")
+            raise TypeError(
+                f"{attribute.name} must be by the names of tenants, got {type(tenant).__name__} among them"
+            )
         if not isinstance(weight, int | float) or isinstance(weight, bool):
             raise TypeError(f"{attribute.name} must be numbers, got {weight!r} for {tenant!r}")
         if not 0 < weight <= sys.float_info.max:  # a whole number may be finite and still no float

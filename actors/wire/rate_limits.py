@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, cast
 
 import attrs
 
@@ -23,6 +23,12 @@ RateLimitDialect = Literal["anthropic", "openai", "groq", "azure", "litellm", "a
 """Whose headers they are; "auto" lets the headers tell."""
 
 
+def _observed(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    each = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (None,)
+    if not all(isinstance(limit, ObservedLimit) for limit in each):
+        raise TypeError(f"{attribute.name} must be a tuple of ObservedLimit, got {value!r}")
+
+
 @attrs.frozen
 class ObservedLimits:
     """All that one response said about limits.
@@ -30,9 +36,12 @@ class ObservedLimits:
     Args:
         limits: what was reported, in the dialect's order; empty when nothing was.
         at: what the server's clock showed, in whole seconds, by its `date` header; None without one.
+
+    Raises:
+        TypeError: `limits` is no tuple of `ObservedLimit`.
     """
 
-    limits: tuple[ObservedLimit, ...] = ()
+    limits: tuple[ObservedLimit, ...] = attrs.field(default=(), validator=_observed)
     at: datetime | None = None
 
 

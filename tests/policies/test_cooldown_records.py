@@ -15,7 +15,11 @@ from actors.policies.cooldown_records import Pause
     [
         ((math.nan, 0, "rate"), ValueError, "until must be a number of seconds, got nan"),
         ((math.inf, 0, "rate"), ValueError, "until must be finite, got inf"),
-        ((10**400, 0, "rate"), ValueError, "until must be a number of seconds, got a whole number of 1329 bits"),
+        (
+            (10**400, 0, "rate"),
+            ValueError,
+            "until must be a number of seconds, got a whole number of 1329 bits",
+        ),
         (("x", 0, "rate"), TypeError, "until must be a number of seconds, got 'x'"),
         ((1.0, None, "rate"), TypeError, "level must be a whole number, got None"),
         ((1.0, -1, "rate"), ValueError, "level must be >= 0, got -1"),

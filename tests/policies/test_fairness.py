@@ -147,7 +147,11 @@ def test_weights_are_positive_numbers(weights: Any, error: type[Exception], text
     [
         ("a", TypeError, "weights must be a mapping of numbers, got str"),
         ({1: 1}, TypeError, "weights must be by the names of tenants, got int among them"),
-        ({"a": 10**400}, ValueError, "weights must be > 0 and finite, got a whole number of 1329 bits for 'a'"),
+        (
+            {"a": 10**400},
+            ValueError,
+            "weights must be > 0 and finite, got a whole number of 1329 bits for 'a'",
+        ),
     ],
 )
 def test_weights_are_numbers_that_a_float_can_hold_by_the_names_of_tenants(
