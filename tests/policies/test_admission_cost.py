@@ -169,6 +169,12 @@ def test_the_timer_costs_no_question_until_something_is_granted() -> None:
     assert queue.next_deadline(2.0) == WINDOW
     assert book.asked == asked + 2  # the grant, and the first leader once more
 
+    grant(queue)
+    book.freed = [KEYS[0]]
+    queue.advance(2.0)
+    assert queue.next_deadline(2.0) == WINDOW
+    assert book.asked == asked + 4  # the grant, and the first leader once, as its key is freed
+
 
 def test_what_comes_back_while_nobody_waits_wakes_nobody_later() -> None:
     book = SwitchBook({})
