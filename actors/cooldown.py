@@ -154,8 +154,9 @@ class Cooldown(Actor):
             The pause that holds now; one that is over when none does.
 
         Raises:
-            TypeError: `trouble` is none.
+            TypeError: `pool` is no text, or `trouble` is none.
         """
+        _check_text("pool", pool)
         if type(trouble) is not Trouble:
             raise TypeError(f"trouble must be a Trouble, got {type(trouble).__name__}")
         now, heard_by = self.now(), self._pool(pool)
@@ -168,22 +169,33 @@ class Cooldown(Actor):
             heard_by.tell(pause)
         return pause
 
-    @op(idempotent=True)
+    @op(raises=(TypeError, ValueError), idempotent=True)
     def succeeded(self, pool: str, sent_at: float | None = None) -> None:
         """Take in that a call was answered. The first one after a pause is what matters; others may be left out.
 
         Args:
             pool: the pool it used.
             sent_at: instant at which it went out; None for just now.
+
+        Raises:
+            TypeError, ValueError: `pool` is no text, or `sent_at` no instant.
         """
+        _check_text("pool", pool)
+        if sent_at is not None:
+            check_instant("sent_at", sent_at, earliest=-math.inf)
         if (answered := self._pools.get(pool)) is not None:
             now = self.now()
             answered.policy.succeeded(now, sent_at)
             answered.ramp.settled("success", granted_at=now if sent_at is None else sent_at, now=now)
 
-    @op(idempotent=True)
+    @op(raises=(TypeError,), idempotent=True)
     def wait(self, pool: str) -> Deferred[None]:
-        """Return when the pool is clear and it is one's turn; at once if there was no trouble lately."""
+        """Return when the pool is clear and it is one's turn; at once if there was no trouble lately.
+
+        Raises:
+            TypeError: `pool` is no text.
+        """
+        _check_text("pool", pool)
         known, answer = self._pools.get(pool), Deferred[None]()
         if known is None:
             answer.set(None)
@@ -194,16 +206,21 @@ class Cooldown(Actor):
         known.let_go(self.now())  # the usual case, without the way round by the deadline
         return answer
 
-    @op(idempotent=True)
+    @op(raises=(TypeError,), idempotent=True)
     def clear(self, pool: str) -> None:
-        """Lift the pause of a pool and forget what led to it; subscribers are told by a pause that is "cleared"."""
+        """Lift the pause of a pool and forget what led to it; subscribers are told by a pause that is "cleared".
+
+        Raises:
+            TypeError: `pool` is no text.
+        """
+        _check_text("pool", pool)
         if (known := self._pools.get(pool)) is not None:
             now = self.now()
             pause = known.policy.clear(now)
             known.ramp.lift(now)
             known.tell(pause)
 
-    @op(idempotent=True)
+    @op(raises=(TypeError,), idempotent=True)
     def subscribe(self, pool: str, listener: Listener, name: str | None = None) -> None:
         """Have `listener` told of each pause of a pool from now on; of the one that holds, at once.
 
@@ -212,17 +229,34 @@ class Cooldown(Actor):
             listener: is told in the cooldown's own task; see `Listener`.
             name: takes the place of the one that has subscribed under this name, as a restarted actor wants. None
                 stands for the listener itself.
+
+        Raises:
+            TypeError: `pool` is no text, `listener` cannot be called, or has no name and no hash.
         """
-        now, known = self.now(), self._pool(pool)
+        _check_text("pool", pool)
+        if not callable(listener):
+            raise TypeError(f"listener must be callable, got {type(listener).__name__}")
+        if name is not None:
+            _check_text("name", name)
         key = listener if name is None else name
+        hash(key)  # what cannot be is refused before a pool is begun for it
+        now, known = self.now(), self._pool(pool)
         known.listeners[key] = listener
         pause = known.policy.pause
         if pause is not None and not known.policy.is_clear(now):
             known.tell_one(key, pause)
 
-    @op(idempotent=True)
+    @op(raises=(TypeError,), idempotent=True)
     def unsubscribe(self, pool: str, listener: Listener | str) -> None:
-        """Tell `listener`, or the one of this name, no more. Nothing happens if it is not told anyway."""
+        """Tell `listener`, or the one of this name, no more. Nothing happens if it is not told anyway.
+
+        Raises:
+            TypeError: `pool` is no text, or `listener` is neither a name nor what can be called and has a hash.
+        """
+        _check_text("pool", pool)
+        if not isinstance(listener, str) and not callable(listener):
+            raise TypeError(f"listener must be a name or callable, got {type(listener).__name__}")
+        hash(listener)
         if (known := self._pools.get(pool)) is not None:
             known.listeners.pop(listener, None)
 
@@ -239,3 +273,8 @@ class Cooldown(Actor):
         if name not in self._pools:
             self._pools[name] = _Pool(CooldownPolicy(self._rules), Ramp(spread=self._wake_gap * FULL_SIZE))
         return self._pools[name]
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, got {type(value).__name__}")
