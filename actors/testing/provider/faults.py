@@ -163,11 +163,23 @@ def overload(
     *,
     system: str | None = None,
     nth: int | None = None,
+    chance: float = 1.0,
+    seed: int = 0,
     retry_after: float | None = None,
 ) -> Fault:
     """529 overloaded_error. Counts against no limit."""
     effect = Fail(529, "Overloaded", retry_after=_whole_seconds(retry_after), counts=False)
-    return Fault("overload", effect, model=model, system=system, at=at, lasting=lasting, nth=nth)
+    return Fault(
+        "overload",
+        effect,
+        model=model,
+        system=system,
+        at=at,
+        lasting=lasting,
+        nth=nth,
+        chance=chance,
+        seed=seed,
+    )
 
 
 def rate_limited(*, retry_after: float | None = None, **which: Unpack[Which]) -> Fault:

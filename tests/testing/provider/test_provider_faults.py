@@ -247,6 +247,18 @@ def test_a_chance_hits_its_part_and_the_same_ones_with_the_same_seed() -> None:
     assert hits(server_error(chance=0.0)) == []
 
 
+def test_an_overload_may_hit_by_chance_too() -> None:
+    def hits(fault: Fault) -> list[int]:
+        core = scripted(fault, limits=ProviderLimits(requests=10_000, input_tokens=10**9))
+        return [number for number in range(1000) if arrive(core).fault == "overload"]
+
+    first = hits(overload(chance=0.05, seed=7))
+    assert len(first) == 51
+    assert hits(overload(chance=0.05, seed=7)) == first
+    assert hits(overload(chance=0.05, seed=8)) != first
+    assert len(hits(overload())) == 1000
+
+
 def test_dice_of_one_fault_are_not_those_of_another() -> None:
     core = scripted(server_error(chance=0.5, seed=7), server_error(503, chance=0.5, seed=7))
     assert {arrive(core).status for _ in range(50)} == {200, 500, 503}
