@@ -429,6 +429,21 @@ async def test_a_wrong_report_of_an_earlier_grant_is_refused_and_the_right_one_s
         assert (await books_of(limiter)).ledger.used == Usage(2, 140, 59)
 
 
+async def test_an_earlier_grant_that_is_released_stays_spent_and_one_that_is_cancelled_as_not_sent_does_not() -> (
+    None
+):
+    async with open_restarting(exact(Fragile, Limits(2, 100, 60)), "limiter") as limiter:
+        grants = [await acquire(limiter, Usage(1, 40, 30)) for _ in range(2)]
+        await crash(limiter)
+        await trio.sleep(1)
+        for _ in range(2):
+            await limiter.ask(Limiter.release(grants[0]))
+            await limiter.ask(Limiter.cancel(grants[1], charged=False))
+
+        await trio.sleep_until(60.5)
+        assert (await books_of(limiter)).ledger.used == Usage(1, 40, 30)
+
+
 # warm restarts: the state is kept
 
 open_keeping = partial(open_restarting, keeps_state=True)
