@@ -15,8 +15,8 @@ class CallTerms:
     """What a caller says of a call beside the question itself.
 
     Args:
-        tenant: whom the capacity is for; tenants share it by weight.
-        priority: the larger goes first.
+        tenant: whom the capacity is for; those of one priority share it by weight.
+        priority: the larger goes first, whoever's it is.
         kind: label of the task: what output of its kind came to is learned under it.
         scopes: what it falls under beside the pool of its model, such as a key or a workspace.
 

@@ -212,7 +212,7 @@ class ProviderFailed(CallFailed):
         self.status = status
         self.kind = kind
         self.request_id = request_id
-        self.limit_kind = limit_kind
+        self.limit_kind: LimitKind | None = limit_kind
 
 
 class ReplyInvalid(CallFailed):

@@ -75,9 +75,9 @@ from actors.policies.weighing import Rebook, Weighing, as_booked
 # last of 1,000 waits 20 minutes, which is longer than anybody means to.
 DEFAULT_MAX_WAITING = 1_000
 
-# As many as may wait by default: so that among a thousand tenants, or for one of a thousandth of the weight,
-# fairness is as exact as it would be without a bound, and what meets the bound is a flood of a larger priority.
-DEFAULT_MAX_OVERTAKES = 1_000
+# Two windows of the smallest published limit: so long at most a flood of a larger priority holds a smaller one up.
+# Among more tenants than that, or for one of less than a hundredth of the weight, it makes fairness coarser.
+DEFAULT_MAX_OVERTAKES = 100
 
 
 def _positive(instance: object, attribute: attrs.Attribute[int], value: object) -> None:

@@ -40,7 +40,7 @@ DEFAULT_MARGIN = 0.97
 system prompt of its own; the rest is for other clients between two of our responses."""
 
 AlgorithmSetting = Literal["auto", "sliding_window", "token_bucket"]
-"""An algorithm, or "auto": begin with the sliding window, which is safe under both, and learn."""
+"""An algorithm, or "auto": begin with what is safe under both, and learn."""
 
 
 def _margin(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
@@ -108,7 +108,9 @@ class LimitLearner:
         """The algorithm that decides: what a ledger starts with."""
         if self.algorithm_setting != "auto":
             return self.algorithm_setting
-        return "token_bucket" if self._refill.is_bucket else "sliding_window"
+        if self._refill.is_bucket:
+            return "token_bucket"
+        return "sliding_window" if self._refill.is_window else "either"
 
     def observe(
         self,
@@ -153,9 +155,10 @@ class LimitLearner:
             least = track.others.least_used(each, limit, window, received_at)
             if least > 0 and (ours := books(each.quantity, window)) is not None and least > ours:
                 others += (track.others.charge(each, window, least - ours),)
-        has_turned = self.algorithm_setting == "auto" and self._refill.observe(
-            seen, used=used, elapsed=received_at - sent_at
-        )
+        before = self.algorithm
+        if self.algorithm_setting == "auto":
+            self._refill.observe(seen, used=used, elapsed=received_at - sent_at)
+        has_turned = self.algorithm != before
         limits = self._change_limits() if is_new else None
         if limits is None and not others and not has_turned:
             return NOTHING_LEARNED
@@ -164,12 +167,12 @@ class LimitLearner:
     def refused(self) -> Lesson:
         """Hear that the provider refused a call for its own limits, with a 429.
 
-        Then what looked like a bucket is none, or others draw from it: the sliding window decides again.
+        Then it is not what it looked like, or others draw from it: what is safe under both decides again.
         """
         self._refusals += 1
-        if self.algorithm_setting == "auto" and self._refill.take_back():
-            return Lesson(algorithm=self.algorithm)
-        return NOTHING_LEARNED
+        before = self.algorithm
+        self._refill.forget()
+        return NOTHING_LEARNED if self.algorithm == before else Lesson(algorithm=self.algorithm)
 
     def statistics(self) -> LearningStatistics:
         """What was learned so far, and how sure it is."""
@@ -200,6 +203,8 @@ class LimitLearner:
             return "configured"
         if refill.is_bucket:
             return f"{refill.agreeing} responses in a row announced resets that only a refilling bucket has"
+        if refill.is_window:
+            return f"{refill.whole} responses in a row announced resets that only a sliding window has"
         if refill.contradictions:
             return "the resets looked like a bucket's until the provider refused or contradicted itself"
         return "safe under both, and no bucket has shown itself"

@@ -118,10 +118,10 @@ class Ledger:
     """
 
     _limits: Limits
-    _slack: float = DEFAULT_SLACK
+    _slack: float = attrs.field(default=DEFAULT_SLACK, alias="slack")
     _kinds: Mapping[str, Limits] = attrs.field(factory=dict[str, Limits], alias="kinds")
     _algorithm: Algorithm = attrs.field(default="sliding_window", alias="algorithm")
-    _patience: float = DEFAULT_PATIENCE
+    _patience: float = attrs.field(default=DEFAULT_PATIENCE, alias="patience")
     _accounts: Accounts = attrs.field(init=False)
     _held: dict[ReservationId, Reserved] = attrs.field(factory=dict[ReservationId, Reserved], init=False)
     _ripening: Ripening = attrs.field(init=False)

@@ -3,12 +3,14 @@
 A ledger asks all its meters and books on all of them or on none. A meter knows nothing of calls, reservations or
 settlements, only of amounts and of the latest instant at which the provider can have counted them.
 
-Two algorithms say when that comes back:
+Two algorithms say when that comes back, and a third one waits for both:
 
     sliding_window   one window after it was counted, all at once: within any window the limit is kept. Right for
                      every provider: a bucket that refills in a window never has less than this leaves.
     token_bucket     all the time, at limit / window: up to twice the limit within one window, after a rest. More
                      throughput where the provider is a bucket, refusals where it is not.
+    either           when it is back by both books: for a provider of which nobody knows what it is. As long as no more
+                     was counted than the limit that is the sliding window; after that a bucket takes longer.
 
 A meter keeps the books of both, always, so that it can go from one to the other at any instant.
 
@@ -37,8 +39,8 @@ from actors.policies.instants import add_up
 from actors.policies.limits import Limit
 from actors.policies.token_bucket import TokenBucket
 
-Algorithm = Literal["sliding_window", "token_bucket"]
-"""How spent capacity comes back: after one window, or all the time."""
+Algorithm = Literal["sliding_window", "token_bucket", "either"]
+"""How spent capacity comes back: after one window, all the time, or when both would say so."""
 
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
@@ -82,6 +84,8 @@ class Meter:
     held: int = attrs.field(default=0, init=False)
     spent: ExpiringSum = attrs.field(factory=ExpiringSum, init=False)
     peak: int = attrs.field(default=0, init=False)
+    # Whether more than the limit was in use since the bucket was full for the last time.
+    _is_overdrawn: bool = attrs.field(default=False, init=False)
     _bucket: TokenBucket = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -152,7 +156,7 @@ class Meter:
     def hold(self, amount: int) -> None:
         """Book a reservation."""
         self.held += amount
-        self.peak = max(self.peak, self.in_use)
+        self._note_peak()
 
     def settle(self, held: int, actual: int, at: float, lag: float, now: float) -> None:
         """Turn a reservation into what was really spent: less, more, or nothing.
@@ -165,12 +169,12 @@ class Meter:
             now: the present.
         """
         self.held -= held
-        self.spent.expire(now)
-        self.spent.add(actual, add_up(at, lag, self._limit.window))
+        if actual:
+            self.spent.add(actual, add_up(at, lag, self._limit.window))
+            self._bucket.take(actual, add_up(at, lag) if lag else at)
         # It may have left already, long answers have: it counts no more, and is remembered as what did.
         self.spent.expire(now)
-        self._bucket.take(actual, add_up(at, lag))
-        self.peak = max(self.peak, self.in_use)
+        self._note_peak()
 
     def charge(self, amount: int, leaves_at: float, now: float) -> None:
         """Count what others have used: it leaves the window at an instant, and the bucket refills it from now on."""
@@ -178,7 +182,7 @@ class Meter:
         if leaves_at > now:
             self.spent.add(amount, leaves_at)
         self._bucket.take(amount, now)
-        self.peak = max(self.peak, self.in_use)
+        self._note_peak()
 
     def amend(self, before: int, after: int, at: float, lag: float, now: float) -> None:
         """Change what was settled with the same `at` and `lag` as `before` to `after`.
@@ -194,7 +198,7 @@ class Meter:
         if leaves_at > now:
             self.spent.amend(leaves_at, before, after)
         self._bucket.take(max(0, after - before), add_up(at, lag))
-        self.peak = max(self.peak, self.in_use)
+        self._note_peak()
 
     def change_limit(self, limit: Limit, now: float) -> None:
         """Go on under another amount: what is held, spent and missing stays the same number of tokens.
@@ -208,6 +212,7 @@ class Meter:
             )
         self._bucket = self._bucket.resize(limit.amount, now)
         self._limit = limit
+        self._note_peak()
 
     def at_most_counted(self, since: float, now: float) -> int | None:
         """The most of what is booked that a provider can have counted at any instant from `since` to `now`.
@@ -250,7 +255,18 @@ class Meter:
         if self._algorithm == "token_bucket":
             return self._bucket.missing_whole(now)
         self.spent.expire(now)
+        if self._is_overdrawn and self._algorithm == "either":
+            missing = self._bucket.missing_whole(now)
+            # Once the bucket has been full, the window alone knows enough again.
+            self._is_overdrawn = missing > 0
+            return max(self.spent.total, missing)
         return self.spent.total
+
+    def _note_peak(self) -> None:
+        in_use = self.held + self.spent.total
+        self.peak = max(self.peak, in_use)
+        if in_use > self._limit.amount:
+            self._is_overdrawn = True
 
     def _back_at(self, gone: int, now: float) -> float:
         """The instant at which no more than `gone` of what was spent is not back; infinity below 0."""
@@ -258,4 +274,8 @@ class Meter:
             return math.inf
         if self._algorithm == "token_bucket":
             return max(now, self._bucket.back_at(gone))
-        return self.spent.gone_at(self.spent.total - gone)
+        lacking = self.spent.total - gone
+        instant = self.spent.gone_at(lacking) if lacking > 0 else now
+        if self._is_overdrawn and self._algorithm == "either":
+            return max(instant, self._bucket.back_at(gone))
+        return instant

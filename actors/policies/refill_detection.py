@@ -24,6 +24,8 @@ tolerance, which nothing can that does not move with what is used.
     not decided --- enough in a row, far enough apart --> token_bucket
     token_bucket -- a response breaks the bucket, or the provider refused --> not decided; next time it takes twice as
                                                                               many
+    not decided --- WHOLE_NEEDED in a row are whole a window away, later than a bucket would be --> sliding_window
+    sliding_window- a response breaks the window, or the provider refused --> not decided
 Only requests and input speak: they are counted when a call is let in. Output is counted later, and may stand below
 empty.
 """
@@ -42,6 +44,10 @@ from actors.policies.usage import NOTHING, Usage
 AGREEING_NEEDED = 8
 """Responses in a row. A window of the clock's minute fits the bucket by chance in one response of ten and breaks it in
 most others, so that eight in a row hardly happen; a bucket under load gives them within seconds."""
+
+WHOLE_NEEDED = 3
+"""Responses in a row with a reset a whole window away. One would do: with others' use in what remains, no bucket with
+that much in it announces so late a reset. Three rule out a slip."""
 
 MOST_NEEDED = 256
 """Responses in a row, however often the decision had to be taken back: under load still a matter of minutes."""
@@ -67,6 +73,7 @@ class RefillDetector:
         agreeing: responses in a row that spoke for a bucket.
         needed: how many it takes.
         contradictions: how often the decision was taken back.
+        whole: responses in a row that announced a reset a whole window away, as no bucket with so much in it would.
     """
 
     window: float
@@ -74,6 +81,7 @@ class RefillDetector:
     agreeing: int = attrs.field(default=0, init=False)
     needed: int = attrs.field(default=AGREEING_NEEDED, init=False)
     contradictions: int = attrs.field(default=0, init=False)
+    whole: int = attrs.field(default=0, init=False)
     _refills: dict[Quantity, tuple[float, float]] = attrs.field(
         factory=dict[Quantity, tuple[float, float]], init=False
     )
@@ -108,13 +116,27 @@ class RefillDetector:
             early = refill - (rounding + 1) * pace - RESET_TOO_SHORT - APART
             late = refill + rounding * pace + RESET_TOO_LONG + APART
             if not early - elapsed <= resets_in <= late + elapsed:
+                is_whole = resets_in + RESET_TOO_SHORT + elapsed >= self.window
+                self.whole = self.whole + 1 if is_whole and resets_in > late + elapsed else 0
                 return self.take_back()
             is_counted = counted.requests if each.quantity == "requests" else counted.input_tokens
             breaks_window = resets_in + RESET_TOO_SHORT + elapsed < self.window
+            if is_counted and breaks_window:
+                self.whole = 0
             if is_counted and breaks_window and early <= resets_in <= late:
                 is_agreeing = True
                 self._spread(each.quantity, refill, late - early)
         return is_agreeing and self._agree()
+
+    @property
+    def is_window(self) -> bool:
+        """Whether enough resets lay a whole window away, with a bucket refilled long before."""
+        return not self.is_bucket and self.whole >= WHOLE_NEEDED
+
+    def forget(self) -> None:
+        """Hear that the provider refused a call for its own limits: it may be anything."""
+        self.whole = 0
+        self.take_back()
 
     def take_back(self) -> bool:
         """Hear that it is no bucket.

@@ -71,7 +71,11 @@ def row(name: str) -> str:
         )
         workload.traffic(world)
         world.run()
-        turned = ((at + 1, told.now) for at, told in enumerate(world.history) if told.lesson.algorithm)
+        turned = (
+            (at + 1, told.now)
+            for at, told in enumerate(world.history)
+            if told.lesson.algorithm == "token_bucket"
+        )
         found.extend([*turned][:1])
     if not found:
         return f"| {name} | 0 of {SEEDS} | | |"

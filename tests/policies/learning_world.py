@@ -239,7 +239,7 @@ class World:
         for quantity, amount in wanted.items():
             allowed: int = getattr(self.allowed, quantity)
             book = self._books[quantity]
-            used = book.in_window(now) if self.algorithm == "sliding_window" else book.missing(now, allowed)
+            used = book.in_window(now) if self.algorithm != "token_bucket" else book.missing(now, allowed)
             if used + amount > allowed:
                 return
         self.sent += 1

@@ -188,9 +188,9 @@ def test_a_shared_total_is_believed_at_once_where_no_sum_is_known() -> None:
     assert lesson.limits == Limits(None, None, None, further=(Limit("total_tokens", 40_000),))
 
 
-def test_it_begins_with_the_sliding_window_and_learns_of_a_bucket() -> None:
+def test_it_begins_with_what_is_safe_under_both_and_learns_of_a_bucket() -> None:
     learner = LimitLearner(CONFIGURED)
-    assert LimitLearner(CONFIGURED).algorithm == "sliding_window"
+    assert LimitLearner(CONFIGURED).algorithm == "either"
 
     lessons = [show(learner, bucket(used), ours=50) for used in range(1, 9)]
 
@@ -201,28 +201,40 @@ def test_it_begins_with_the_sliding_window_and_learns_of_a_bucket() -> None:
     )
 
 
-def test_a_refusal_goes_back_to_the_window() -> None:
+def test_a_refusal_goes_back_to_what_is_safe_under_both() -> None:
     learner = LimitLearner(CONFIGURED)
     for used in range(1, 9):
         show(learner, bucket(used), ours=50)
 
-    assert learner.refused() == Lesson(algorithm="sliding_window")
+    assert learner.refused() == Lesson(algorithm="either")
     assert learner.refused() is NOTHING_LEARNED
     statistics = learner.statistics()
-    assert (statistics.algorithm, statistics.needed, statistics.refusals) == ("sliding_window", 16, 2)
+    assert (statistics.algorithm, statistics.needed, statistics.refusals) == ("either", 16, 2)
     assert (
         statistics.why
         == "the resets looked like a bucket's until the provider refused or contradicted itself"
     )
 
 
-def test_a_contradiction_goes_back_to_the_window() -> None:
+def test_a_contradiction_goes_back_to_what_is_safe_under_both() -> None:
     learner = LimitLearner(CONFIGURED)
     for used in range(1, 9):
         show(learner, bucket(used), ours=50)
 
     whole_in_a_minute = Seen("requests", 60.0, limit=50, remaining=45, resets_in=60.0)
-    assert show(learner, (whole_in_a_minute,), ours=50) == Lesson(algorithm="sliding_window")
+    assert show(learner, (whole_in_a_minute,), ours=50) == Lesson(algorithm="either")
+
+
+def test_resets_a_whole_window_away_show_a_sliding_window_until_one_is_nearer_or_a_call_is_refused() -> None:
+    learner = LimitLearner(CONFIGURED)
+    whole = (Seen("requests", 60.0, limit=50, remaining=45, resets_in=60.0),)
+
+    assert [show(learner, whole, ours=50).algorithm for _ in range(4)] == [None, None, "sliding_window", None]
+    assert "only a sliding window has" in learner.statistics().why
+    assert learner.refused() == Lesson(algorithm="either")
+    for _ in range(3):
+        show(learner, whole, ours=50)
+    assert show(learner, bucket(5), ours=50) == Lesson(algorithm="either")
 
 
 @pytest.mark.parametrize("algorithm", ["sliding_window", "token_bucket"])
