@@ -114,9 +114,7 @@ class LimiterMemory:
         """Return how a claim stands in the books, by what its kind of output has come to."""
         limits = [self.ledger.limits_of(scope) for scope in claim.all_scopes]
         least = _least(kept.output_tokens for kept in limits)
-        # The margin is there for what nobody can foresee, and answers that are longer than others are just that.
-        spare = 0.0 if least == math.inf else least * (1 / self.rules.margin - 1)
-        booking = self.outputs.book(claim, limit=least, in_doubt=self.ledger.in_doubt, spare=spare)
+        booking = self.outputs.book(claim, limit=least, in_doubt=self.ledger.in_doubt)
         if claim.estimate is None:
             return booking
         estimate = self.estimator.estimate_again(claim.model, claim.estimate)

@@ -91,9 +91,7 @@ class OutputLearner:
     policy: OutputPolicy = attrs.field(factory=OutputPolicy)
     _lengths: OutputLengths = attrs.field(factory=OutputLengths, init=False)
 
-    def book(
-        self, claim: Claim, *, limit: float = math.inf, in_doubt: int = 0, spare: float = 0.0
-    ) -> Booking:
+    def book(self, claim: Claim, *, limit: float = math.inf, in_doubt: int = 0) -> Booking:
         """Return how `claim` stands in the books; requests and input are held as they are claimed.
 
         Args:
@@ -101,14 +99,11 @@ class OutputLearner:
             limit: the smallest limit of output tokens that it falls under. A guess larger than that is booked as the
                 limit, since it could never be granted; `max_tokens` is no guess, the provider would refuse it too.
             in_doubt: calls under way whose answers may have been produced already, and be longer than is expected.
-            spare: output tokens that the provider grants beyond `limit`: they take the first of the surprises.
         """
         most, expected = claim.usage.output_tokens, self.expected(claim)
         match self.policy.name:
             case "at_completion":
-                room = min(most, max(1, expected)) + max(
-                    0, self._lengths.surprise(claim.kind, in_doubt) - int(spare)
-                )
+                room = min(most, max(1, expected)) + self._lengths.surprise(claim.kind, in_doubt)
                 return _booking(claim, held=0, needed=min(limit, room), ripens=expected)
             case "estimate":
                 return _held(claim, min(most, limit, math.ceil(self.policy.factor * expected)))
