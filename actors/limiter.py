@@ -81,8 +81,8 @@ class Limiter(Actor):
         limits: what the provider allows per window, as far as that is known; the headers of its answers know better.
         slack: seconds a request may take to be counted by the provider.
         margin: the share of every limit that is used, above 0, at most 1: room for what nobody can foresee.
-        algorithm: how the provider enforces its limits, or "auto": as a sliding window, which is never wrong, until
-            its headers give away that it is a bucket.
+        algorithm: how the provider enforces its limits, or "auto": what is safe under both ways, until its headers
+            give away which it is.
         output: how much of an answer's output is reserved.
         kinds: limits of further scopes by kind, such as `{"key": Limits(requests=10)}`: each key has its own account.
         learns: whether limits are taken from the headers of answers.

@@ -62,7 +62,7 @@ MARGIN = 0.97
 """Room for what nobody can foresee: tokens that a provider counts and does not tell, another client between two
 answers."""
 ALGORITHM = "auto"
-"""A sliding window is never wrong; a bucket, which gives more, is recognised by its headers."""
+"""What is safe under both ways is never wrong; which it is, and what that gives more, is read in the headers."""
 OUTPUT = "at_completion"
 """Providers count output as it is produced; what is reserved of it before that lies idle."""
 LEARNS = True
