@@ -168,7 +168,7 @@ def test_another_algorithm_decides_in_every_meter() -> None:
 
 def test_an_unknown_algorithm_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"^algorithm must be one of sliding_window, token_bucket, got 'leaky'$"
+        ValueError, match=r"^algorithm must be one of sliding_window, token_bucket, either, got 'leaky'$"
     ):
         Account(POOL, LIMITS, "leaky")  # type: ignore[arg-type]  # that is what is tested
 
