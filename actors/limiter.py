@@ -237,7 +237,7 @@ class Limiter(Actor):
         try:
             decision = self._request(claim, deadline, waits=waits, place=place)
         except Rejected as rejected:
-            tallies.refused(claim.scopes, _REASONS[type(rejected)])
+            tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
             raise
         if isinstance(decision, Queued):
             return self._park(decision.ticket, claim, is_owned=is_owned, on_queued=on_queued)
@@ -266,7 +266,7 @@ class Limiter(Actor):
         try:
             decision = self._queue.request(claim, memory.book(claim), now, now)
         except Rejected as rejected:
-            memory.tallies.refused(claim.scopes, _REASONS[type(rejected)])
+            memory.tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
             if isinstance(rejected, NeverFits):
                 raise
             return None
@@ -510,7 +510,7 @@ class Limiter(Actor):
                 raise Rejected("on_queued raised, and the request was taken out of the line") from error
         asker = Asker(claim, is_owned, Deferred(on_abandoned=lambda: self._forget(ticket)))
         self._parked[ticket] = asker
-        self._memory.tallies.joined(claim.scopes, ticket, now)
+        self._memory.tallies.joined(claim.all_scopes, ticket, now)
         return asker.deferred
 
     def _advance(self) -> None:
@@ -519,7 +519,7 @@ class Limiter(Actor):
         while decisions := self._queue.advance(self.now()):
             for decision in decisions:
                 asker = self._parked.pop(decision.ticket)
-                self._memory.tallies.left(asker.claim.scopes, decision.ticket)
+                self._memory.tallies.left(asker.claim.all_scopes, decision.ticket)
                 self._tell(decision, asker)
 
     def _tell(self, decision: Granted | TimedOut | Outgrown, asker: Asker) -> None:
@@ -536,11 +536,11 @@ class Limiter(Actor):
                 if asker.deferred.set(grant):
                     memory.delivered.add(reservation)
             case TimedOut(waited=waited, retry_at=retry_at):
-                memory.tallies.refused(claim.scopes, "timed_out")
+                memory.tallies.refused(claim.all_scopes, "timed_out")
                 text = f"no capacity within {waited:g} s; the next can come at {retry_at:g}"
                 asker.deferred.fail(WaitTooLong(text, retry_at=retry_at))
             case Outgrown(error=error):
-                memory.tallies.refused(claim.scopes, "never_fits")
+                memory.tallies.refused(claim.all_scopes, "never_fits")
                 asker.deferred.fail(error)
             case _:
                 assert_never(decision)
@@ -548,7 +548,7 @@ class Limiter(Actor):
     def _given(self, granted: Granted, claim: Claim) -> Grant:
         """Make the grant and count it."""
         memory = self._memory
-        memory.tallies.granted(claim.scopes)
+        memory.tallies.granted(claim.all_scopes)
         memory.tidy()
         return Grant(
             granted.reservation,
@@ -630,7 +630,7 @@ class Limiter(Actor):
     def _forget(self, ticket: Ticket) -> None:
         """Take an asker that has left out of the line; those behind it may fit now."""
         asker = self._parked.pop(ticket)
-        self._memory.tallies.left(asker.claim.scopes, ticket)
+        self._memory.tallies.left(asker.claim.all_scopes, ticket)
         self._queue.withdraw(ticket, self.now())
         self._advance()
 

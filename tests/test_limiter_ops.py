@@ -526,11 +526,13 @@ async def test_the_books_of_a_scope_and_who_asked_in_it() -> None:
                 await acquire(limiter, Claim(Usage(2), scopes=(KEY,)))
             assert await limiter.ask(Limiter.try_acquire(claim)) is None
             seen = await limiter.ask(Limiter.scope_statistics(KEY))
+            pool = await limiter.ask(Limiter.scope_statistics(POOL))
             nursery.cancel_scope.cancel()
 
         assert (seen.books.scope, seen.books.reserved, seen.books.in_flight) == (KEY, Usage(1, 0, 0), 1)
         assert (seen.traffic.waiting, seen.traffic.oldest_wait, seen.traffic.granted) == (1, 2.0, 1)
         assert seen.traffic.refused == {"queue_full": 1, "never_fits": 1, "wait_too_long": 1}
+        assert pool.traffic == seen.traffic
         assert await limiter.ask(Limiter.scopes()) == (POOL, KEY)
         assert (await limiter.ask(Limiter.scope_statistics(Scope("key", "new")))).books.in_flight == 0
         with pytest.raises(
