@@ -338,13 +338,7 @@ class Limiter(Actor):
             if isinstance(settled, Settled):
                 memory.learn_sizes(grant.claim, grant.estimate, prompt_tokens, output_tokens)
         else:
-            supposed = grant.supposed
-            actual = Usage(
-                supposed.requests,
-                supposed.input_tokens if input_tokens is None else input_tokens,
-                supposed.output_tokens if output_tokens is None else output_tokens,
-            )
-            settled = self._charge(grant, actual, started_at)
+            settled = self._charge(grant, grant.supposed.corrected(input_tokens, output_tokens), started_at)
         if isinstance(settled, Settled):
             used = None if input_tokens is None else Usage(grant.usage.requests, input_tokens)
             self._hear_of(grant, "success", started_at, seen, used)

@@ -46,7 +46,7 @@ all, or leaves a ledger that is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 
 import attrs
 
@@ -274,18 +274,19 @@ class Ledger:
         """
         self._check_now(now)
         reserved = self._look_up(reservation_id)
-        told = _told(input_tokens, output_tokens)
+        # What cannot be is refused before anything changes.
+        NOTHING.corrected(input_tokens, output_tokens)
         if reserved is not None and started_at is not None:
             check_instant("started_at", started_at, earliest=reserved.granted_at, latest=now)
         reserved = self._held_at(reservation_id, now)
         if reserved is None:
-            return self._settle_late(reservation_id, told, now)
+            return self._settle_late(reservation_id, input_tokens, output_tokens, now)
         sent = Counted(now)
         if started_at is not None:
             if add_up(started_at, self._slack) <= now:
                 sent = Counted(started_at, self._slack)
             self._ripening.learn(now - started_at)
-        actual = told(reserved.supposed)
+        actual = reserved.supposed.corrected(input_tokens, output_tokens)
         return self._settle(reservation_id, actual, now, sent, Counted(now))
 
     def cancel(self, reservation_id: ReservationId, now: float, *, charged: bool) -> Settled | AlreadySettled:
@@ -569,14 +570,14 @@ class Ledger:
         return Settled.by_difference(reserved.promised, actual)
 
     def _settle_late(
-        self, reservation_id: ReservationId, told: Callable[[Usage], Usage], now: float
+        self, reservation_id: ReservationId, input_tokens: int | None, output_tokens: int | None, now: float
     ) -> Settled | AlreadySettled:
         """Charge what a report brings beyond what was charged when its reservation was given up."""
         known = self._orphans.given_up_as(reservation_id)
         if known is None:
             return AlreadySettled()
         charged, scopes = known
-        more = excess(told(charged), charged)
+        more = excess(charged.corrected(input_tokens, output_tokens), charged)
         self._is_changing = True
         self._orphans.forget_given_up(reservation_id)
         self.charge(more, now, scopes=scopes)
@@ -624,17 +625,3 @@ class Ledger:
         if reserved is None and not 1 <= reservation_id <= self._last_id:
             raise UnknownReservation(reservation_id, self._last_id)
         return reserved
-
-
-def _told(input_tokens: int | None, output_tokens: int | None) -> Callable[[Usage], Usage]:
-    """What a call really used, from what it was taken to have used."""
-    told = Usage(0, input_tokens or 0, output_tokens or 0)
-
-    def correct(supposed: Usage) -> Usage:
-        return Usage(
-            supposed.requests,
-            supposed.input_tokens if input_tokens is None else told.input_tokens,
-            supposed.output_tokens if output_tokens is None else told.output_tokens,
-        )
-
-    return correct

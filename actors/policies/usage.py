@@ -62,6 +62,18 @@ class Usage:
             check_count("input_tokens", self.input_tokens)
             check_count("output_tokens", self.output_tokens)
 
+    def corrected(self, input_tokens: int | None, output_tokens: int | None) -> Usage:
+        """Return what a call really used that was taken to use this; None for what nobody told.
+
+        Raises:
+            TypeError, ValueError: a count that no usage can have.
+        """
+        return Usage(
+            self.requests,
+            self.input_tokens if input_tokens is None else input_tokens,
+            self.output_tokens if output_tokens is None else output_tokens,
+        )
+
     @classmethod
     def total(cls, requests: int, input_tokens: int, output_tokens: int) -> Usage:
         """Return a sum over calls: its parts were checked, and it may be more than one call can be."""

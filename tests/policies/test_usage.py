@@ -41,3 +41,16 @@ def test_a_sum_may_be_more_than_one_call_can_be() -> None:
 
 def test_a_sum_of_little_is_a_usage_like_any() -> None:
     assert Usage(1, 2, 3) + Usage(4, 5, 6) == Usage(5, 7, 9)
+
+
+def test_a_usage_is_corrected_by_what_was_told_and_keeps_what_nobody_told() -> None:
+    supposed = Usage(1, 900, 400)
+
+    assert supposed.corrected(912, None) == Usage(1, 912, 400)
+    assert supposed.corrected(None, 0) == Usage(1, 900, 0)
+    assert supposed.corrected(None, None) == supposed
+
+
+def test_a_correction_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"output_tokens must be >= 0, got -1"):
+        Usage(1, 900, 400).corrected(None, -1)
