@@ -13,11 +13,15 @@ Outline:
     ├── Rejected                 nothing was sent to a provider, nothing was spent
     │   ├── NeverFits              larger than a limit: waiting cannot help
     │   ├── WaitTooLong            capacity does not come before the deadline
-    │   └── QueueFull              too many callers wait already
+    │   ├── QueueFull              too many callers wait already
+    │   ├── BreakerOpen            the service is known to be down, or was isolated by hand
+    │   ├── OutOfTime              the time for the whole job is used up; the next stage was not begun
+    │   └── NoneAdmitted           no model or service of a chain was called; an ExceptionGroup as well
     ├── CallFailed               a provider was called; quota may be spent
     │   ├── TransportFailed        no complete response came back
     │   ├── ProviderFailed         the provider answered with an error
-    │   └── ReplyInvalid           the provider answered, but the answer is of no use
+    │   ├── ReplyInvalid           the provider answered, but the answer is of no use
+    │   └── NoneAnswered           every model or service of a chain failed; an ExceptionGroup as well
     ├── NotNow                   an actor does not want to start now; raised by the actor, no failure
     ├── StartFailed              a child or a tree did not start
     ├── RestartsExhausted        a child failed more often than its budget allows; an ExceptionGroup as well
@@ -47,6 +51,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
+from actors.faults.context import ErrorContext
+from actors.faults.fault import Fault
+
 LimitKind = Literal["rate", "acceleration", "daily_quota", "spend_cap"]
 """Which limit refused a request: one per minute, one on how fast use may rise, one per day, or the money."""
 
@@ -56,9 +63,11 @@ class UnderstudyError(Exception):
 
     Attributes:
         public_message: a sentence that a client of a service may see; it says nothing about the inside.
+        context: where it was met, once a call has told it; None before.
     """
 
     public_message = "something went wrong on our side"
+    context: ErrorContext | None = None
 
     def __reduce__(self) -> tuple[Callable[..., UnderstudyError], tuple[object, ...]]:
         """Pickle it whole, facts included, although they are keyword-only."""
@@ -154,6 +163,52 @@ class QueueFull(Rejected):
     """Too many callers wait already."""
 
 
+class BreakerOpen(Rejected):
+    """The service is known to be down, or was taken out by hand; `retry_at` is None for the latter.
+
+    Attributes:
+        service: the name of the breaker, such as "anthropic/claude-opus-4-8".
+        state: "open", "half_open" (its trial calls are out) or "isolated".
+    """
+
+    public_message = "a service we depend on is not available at the moment; try again later"
+
+    def __init__(self, text: str, *, service: str, state: str, retry_at: float | None) -> None:
+        super().__init__(text, retry_at=retry_at)
+        self.service = service
+        self.state = state
+
+
+class OutOfTime(Rejected):
+    """The time for the whole job is used up: the next stage was not begun."""
+
+    public_message = "this took too long; try again later"
+
+
+class NoneAdmitted(Rejected, ExceptionGroup[Exception]):
+    """No model or service of a chain was called: the group of why not, in the order of the chain.
+
+    `retry_at` is the soonest instant that any of them names.
+    """
+
+    def __new__(cls, text: str, errors: Sequence[Exception]) -> Self:
+        """Make the group.
+
+        Raises:
+            ValueError: there are no errors.
+        """
+        return super().__new__(cls, text, errors)
+
+    def __init__(self, text: str, errors: Sequence[Exception]) -> None:
+        ExceptionGroup.__init__(self, text, errors)
+        instants = [error.retry_at for error in errors if isinstance(error, Rejected)]
+        self.retry_at = min((instant for instant in instants if instant is not None), default=None)
+
+    def derive(self, excs: Sequence[Exception], /) -> NoneAdmitted:  # type: ignore[override]  # an exception of ours holds no interrupts
+        """Return a group of some of the errors: what `except*` and `split` make."""
+        return NoneAdmitted(self.message, excs)
+
+
 class CallFailed(UnderstudyError):
     """A provider was called and it did not work out; quota may be spent.
 
@@ -161,17 +216,29 @@ class CallFailed(UnderstudyError):
         retryable: whether the same call can succeed later.
         retry_after: seconds the provider asked to wait, or None.
         charged: False only where the provider is known not to have counted the attempt.
+        fault: what it is by the taxonomy, where whoever raised it knew; `actors.wire.faults.fault_of` finds it for any.
+        is_out_of_budget: whether it was not tried again because the retry budget was empty.
+        retry_at: instant on the Trio clock from which trying again makes sense, or None where nobody knows.
     """
 
     public_message = "the model service did not answer as it should; try again later"
+    is_out_of_budget = False
+    retry_at: float | None = None
 
     def __init__(
-        self, text: str, *, retryable: bool = False, retry_after: float | None = None, charged: bool = True
+        self,
+        text: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        charged: bool = True,
+        fault: Fault | None = None,
     ) -> None:
         super().__init__(text)
         self.retryable = retryable
         self.retry_after = retry_after
         self.charged = charged
+        self.fault = fault
 
 
 class TransportFailed(CallFailed):
@@ -181,8 +248,16 @@ class TransportFailed(CallFailed):
         kind: "connect", "timeout", "reset" or "protocol".
     """
 
-    def __init__(self, text: str, *, kind: str, charged: bool = True, retryable: bool = True) -> None:
-        super().__init__(text, retryable=retryable, charged=charged)
+    def __init__(
+        self,
+        text: str,
+        *,
+        kind: str,
+        charged: bool = True,
+        retryable: bool = True,
+        fault: Fault | None = None,
+    ) -> None:
+        super().__init__(text, retryable=retryable, charged=charged, fault=fault)
         self.kind = kind
 
 
@@ -207,8 +282,9 @@ class ProviderFailed(CallFailed):
         retryable: bool = False,
         retry_after: float | None = None,
         charged: bool = True,
+        fault: Fault | None = None,
     ) -> None:
-        super().__init__(text, retryable=retryable, retry_after=retry_after, charged=charged)
+        super().__init__(text, retryable=retryable, retry_after=retry_after, charged=charged, fault=fault)
         self.status = status
         self.kind = kind
         self.request_id = request_id
@@ -225,6 +301,37 @@ class ReplyInvalid(CallFailed):
     def __init__(self, text: str, *, problems: tuple[str, ...] = (), retryable: bool = True) -> None:
         super().__init__(text, retryable=retryable)
         self.problems = problems
+
+
+class NoneAnswered(CallFailed, ExceptionGroup[Exception]):
+    """Every model or service of a chain failed, at least one of them after it was called.
+
+    It is the group of their errors, in the order of the chain. It is retryable where one of them is, and `retry_at` is
+    the soonest instant that any of them names.
+    """
+
+    def __new__(cls, text: str, errors: Sequence[Exception]) -> Self:
+        """Make the group.
+
+        Raises:
+            ValueError: there are no errors.
+        """
+        return super().__new__(cls, text, errors)
+
+    def __init__(self, text: str, errors: Sequence[Exception]) -> None:
+        ExceptionGroup.__init__(self, text, errors)
+        calls = [error for error in errors if isinstance(error, CallFailed)]
+        self.retryable = any(error.retryable for error in calls)
+        self.retry_after = None
+        self.charged = any(error.charged for error in calls)
+        self.fault = None
+        self.is_out_of_budget = any(error.is_out_of_budget for error in calls)
+        instants = [error.retry_at for error in errors if isinstance(error, (CallFailed, Rejected))]
+        self.retry_at = min((instant for instant in instants if instant is not None), default=None)
+
+    def derive(self, excs: Sequence[Exception], /) -> NoneAnswered:  # type: ignore[override]  # an exception of ours holds no interrupts
+        """Return a group of some of the errors: what `except*` and `split` make."""
+        return NoneAnswered(self.message, excs)
 
 
 class NotNow(UnderstudyError):

@@ -1,6 +1,6 @@
 """Who may import what: the house's floors as data, and the reading of source that checks them.
 
-Arrows point down only: errors <- policies <- wire <- coverage, and errors <- kernel; the cast stands on all of
+Arrows point down only: faults <- errors <- policies <- wire <- coverage, and errors <- kernel; the cast stands on all of
 these, `supervisors` on `actors`. The simulated provider is pure but for its doors, and judges by limits of its own: a
 mistake that it shared with the client's policies it could not catch. Imports under `TYPE_CHECKING` and inside functions
 count like any other.
@@ -74,13 +74,17 @@ PROVIDER_CORE = (
 """The others: they judge requests and keep the books, and instants and dice come to them as arguments."""
 
 ROOMS = (
-    Room("actors.errors", inside=(), outside=()),
-    Room("actors.policies", inside=("actors.errors", "actors.policies")),
-    Room("actors.wire", inside=("actors.errors", "actors.policies", "actors.wire")),
-    Room("actors.coverage", inside=("actors.errors", "actors.policies", "actors.wire", "actors.coverage")),
+    Room("actors.faults", inside=("actors.faults",)),
+    Room("actors.errors", inside=("actors.faults",), outside=()),
+    Room("actors.policies", inside=("actors.faults", "actors.errors", "actors.policies")),
+    Room("actors.wire", inside=("actors.faults", "actors.errors", "actors.policies", "actors.wire")),
+    Room(
+        "actors.coverage",
+        inside=("actors.faults", "actors.errors", "actors.policies", "actors.wire", "actors.coverage"),
+    ),
     Room(
         "actors.kernel",
-        inside=("actors.errors", "actors.kernel"),
+        inside=("actors.faults", "actors.errors", "actors.kernel"),
         outside=("attrs", "trio", "outcome"),
         is_pure=False,
     ),
