@@ -94,6 +94,9 @@ _KNOWN: tuple[type[Exception], ...] = tuple(error for error, _ in _FAULTS)
 _GOES_OUT = "send_request_headers.started"
 """The event httpcore names when the connection is open and the request begins to leave, after its protocol's name."""
 
+_COMES_BACK = "receive_response_headers.complete"
+"""The event it names when status and headers of the answer are in."""
+
 
 @attrs.define(eq=False)
 class HttpxTransport:
@@ -174,11 +177,15 @@ class HttpxTransport:
 
     async def _exchange(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
         sent_at: float | None = None
+        first_byte_at: float | None = None
 
         async def note(event: str, _facts: object) -> None:
-            nonlocal sent_at
+            # A proxy is spoken to first; the last of each is the provider's.
+            nonlocal sent_at, first_byte_at
             if event.endswith(_GOES_OUT):
                 sent_at = trio.current_time()
+            elif event.endswith(_COMES_BACK):
+                first_byte_at = trio.current_time()
 
         async with client.stream(
             request.method,
@@ -188,7 +195,8 @@ class HttpxTransport:
             extensions={"trace": note},
         ) as response:
             body = await self._body(request, response)
-        return HttpResponse(response.status_code, dict(response.headers.items()), body, sent_at)
+        headers = dict(response.headers.items())
+        return HttpResponse(response.status_code, headers, body, sent_at, first_byte_at)
 
     async def _body(self, request: HttpRequest, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity").strip().lower() != "identity":

@@ -16,6 +16,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from actors.errors import TransportFailed
 from actors.transport import MAX_BODY, HttpxTransport
@@ -70,6 +71,34 @@ class TestSending:
             assert await transport.send(REQUEST) == HttpResponse(
                 529, {"request-id": "req_1", "content-length": "2"}, b"{}"
             )
+
+    async def test_it_tells_when_the_request_went_out_and_when_the_headers_were_in(
+        self, autojump_clock: MockClock
+    ) -> None:
+        class Carrier(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                trace = request.extensions["trace"]
+                for event, seconds in (
+                    ("connection.connect_tcp.started", 1),
+                    ("http11.send_request_headers.started", 2),
+                    ("http11.send_request_headers.complete", 4),
+                    ("http11.receive_response_headers.started", 8),
+                    ("http11.receive_response_headers.complete", 16),
+                    ("http11.receive_response_body.complete", 32),
+                ):
+                    await trio.sleep(seconds)
+                    await trace(event, {})
+                return httpx.Response(200)
+
+        async with HttpxTransport(Carrier()) as transport:
+            response = await transport.send(REQUEST)
+        assert (response.sent_at, response.first_byte_at) == (3.0, 31.0)
+        assert autojump_clock.current_time() == 63.0
+
+    async def test_with_a_carrier_that_names_no_instants_neither_is_known(self) -> None:
+        async with scripted(lambda _: httpx.Response(200)) as transport:
+            response = await transport.send(REQUEST)
+        assert (response.sent_at, response.first_byte_at) == (None, None)
 
     async def test_a_redirect_is_an_answer_and_is_not_followed(self) -> None:
         response = httpx.Response(307, headers={"location": "http://127.0.0.1:2/"})
@@ -358,6 +387,25 @@ class TestSockets:
             for _ in range(3):
                 assert (await transport.send(request)).body == b"ok"
         assert len(connections) == 1
+
+    async def test_the_first_byte_is_in_before_the_body(self) -> None:
+        instants: list[float] = []
+
+        async def server(stream: trio.SocketStream) -> None:
+            await hear(stream)
+            instants.append(trio.current_time())
+            head, body = OK.split(b"ok")[0], b"ok"
+            await stream.send_all(head)
+            await trio.testing.wait_all_tasks_blocked(0.02)  # as long as the client takes to read the head
+            instants.append(trio.current_time())
+            await stream.send_all(body)
+
+        async with serving(server) as (transport, request):
+            response = await transport.send(request)
+        heard_at, body_at = instants
+        assert response.sent_at is not None
+        assert response.first_byte_at is not None
+        assert response.sent_at <= heard_at <= response.first_byte_at <= body_at
 
     @pytest.mark.parametrize("trust_env", [True, False])
     async def test_the_proxy_of_the_environment_is_used_where_it_is_trusted(

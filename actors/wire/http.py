@@ -25,12 +25,15 @@ class HttpResponse:
     Args:
         sent_at: instant on the Trio clock at which its request went out on an open connection, or None where the
             transport cannot tell.
+        first_byte_at: instant on the Trio clock at which its status and headers were complete, or None likewise. Where
+            nothing is streamed a provider sends them with the whole answer.
     """
 
     status: int
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
     sent_at: float | None = None
+    first_byte_at: float | None = None
 
 
 class Transport(Protocol):

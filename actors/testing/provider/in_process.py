@@ -42,7 +42,8 @@ class InProcessTransport:
             await trio.sleep(min(exchange.after, self.read_timeout))
             if exchange.after > self.read_timeout:
                 raise TransportFailed(f"no answer within {self.read_timeout:g} s", kind="timeout")
-            return attrs.evolve(self._received(exchange), sent_at=sent_at)
+            response = self._received(exchange)
+            return attrs.evolve(response, sent_at=sent_at, first_byte_at=trio.current_time())
         finally:
             self._core.abandon(exchange, trio.current_time())
 

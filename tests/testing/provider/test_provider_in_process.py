@@ -47,6 +47,13 @@ async def test_an_answer_takes_its_time(autojump_clock: MockClock) -> None:
     assert json.loads(response.body)["content"][0]["text"] == "x" * 40
 
 
+async def test_what_is_not_streamed_begins_to_arrive_when_it_is_whole(autojump_clock: MockClock) -> None:
+    await trio.sleep(5.0)
+    response = await make_provider().transport.send(message_request())
+    assert (response.sent_at, response.first_byte_at) == (5.0, 17.0)
+    assert autojump_clock.current_time() == 17.0
+
+
 async def test_a_refusal_comes_quickly(autojump_clock: MockClock) -> None:
     response = await make_provider(overload()).transport.send(message_request())
     assert response.status == 529
