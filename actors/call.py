@@ -26,6 +26,7 @@ import trio
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Waiting, phrase
 from actors.call_terms import ORDINARY, CallTerms
 from actors.errors import CallFailed, Rejected, TransportFailed
+from actors.faults import Fault
 from actors.kernel import Ref
 from actors.limiter import Limiter
 from actors.policies.admission_records import Order
@@ -183,7 +184,7 @@ async def _call_model(
         except CallFailed as error:
             failure = error
             decision = path.retry.decide(
-                error,
+                _fault_of(error),
                 attempt=attempt,
                 started=started,
                 now=trio.current_time(),
@@ -215,6 +216,18 @@ async def _exchange(path: CallPath, encoded: HttpRequest, held: Held) -> ChatRep
         )
         return reply
     raise TransportFailed(f"no answer within attempt_timeout {path.attempt_timeout:g} s", kind="timeout")
+
+
+def _fault_of(error: CallFailed) -> Fault:
+    hint = error.retry_after
+    is_ahead = hint is not None and 0 < hint < math.inf
+    return error.fault or Fault.of(
+        "server_error",
+        str(error),
+        retryable=error.retryable,
+        retry_after=hint if is_ahead else None,
+        charged=error.charged,
+    )
 
 
 def texts_of(request: ChatRequest) -> list[str]:
