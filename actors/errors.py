@@ -221,7 +221,7 @@ class CallFailed(UnderstudyError):
         retry_at: instant on the Trio clock from which trying again makes sense, or None where nobody knows.
     """
 
-    public_message = "the model service did not answer as it should; try again later"
+    public_message = "a service we depend on did not answer as it should; try again later"
     is_out_of_budget = False
     retry_at: float | None = None
 
