@@ -92,6 +92,9 @@ class BreakerSnapshot:
         late: results that came for an older generation and changed nothing.
         opened: times it opened.
         would_have_opened: times it would have in observe_only, or had its role let it.
+        settled: tickets that have come back; `admitted == settled + forgotten + in_flight`.
+        forgotten: tickets that were given up after an hour.
+        overdue: probes that were not back in time.
     """
 
     state: BreakerState
@@ -110,3 +113,6 @@ class BreakerSnapshot:
     late: int
     opened: int
     would_have_opened: int
+    settled: int = 0
+    forgotten: int = 0
+    overdue: int = 0
