@@ -9,12 +9,15 @@
 How each provider says it:
 
     Anthropic    acceleration: "... to stay within the acceleration limit"; spend_cap: details.error_code
-                 enforced_spend_limit_reached, or "reached your specified API usage limits", with 400 or 429
+                 enforced_spend_limit_reached, or "reached your specified API usage limits", with 400 or 429;
+                 "credit balance is too low", with 400
     OpenAI       daily_quota: "on requests per day (RPD)"; spend_cap: insufficient_quota and the codes of billing;
                  acceleration: slow_down, with 429 or 503
-    Groq         daily_quota: "on tokens per day (TPD)", which none of its headers tells
+    Groq         daily_quota: "on tokens per day (TPD)", which none of its headers tells; spend_cap:
+                 blocked_api_access, with 400
     Gemini       daily_quota: a violation whose quotaId has PerDay in it
-    DashScope    acceleration: Throttling.BurstRate or limit_burst_rate; spend_cap: Arrearage, the free tier used up;
+    DashScope    acceleration: Throttling.BurstRate or limit_burst_rate; spend_cap: Arrearage, bills overdue, the
+                 free tier used up;
                  its insufficient_quota is about tokens per minute, in the very words in which OpenAI's is about money
 
 No text of a body leaves this module.
@@ -36,10 +39,15 @@ _SPEND_CODES = frozenset(
         "allocationquota.freetieronly",
         "arrearage",
         "billing_hard_limit_reached",
+        "billing_not_active",
+        "blocked_api_access",
+        "commoditynotpurchased",
         "credit_balance_exhausted",
         "enforced_spend_limit_reached",
         "organization_spend_limit_exceeded",
         "organization_usage_limit_exceeded",
+        "postpaidbilloverdue",
+        "prepaidbilloverdue",
         "project_spend_limit_exceeded",
     }
 )
@@ -47,7 +55,9 @@ _QUOTA_OR_RATE = "insufficient_quota"
 _BURST_CODES = frozenset({"limit_burst_rate", "slow_down", "throttling.burstrate"})
 _RATE_TYPE = "rate_limit_error"
 
-_SPEND_WORDS = re.compile(r"reached your specified api usage limits|free allocated quota exceeded")
+_SPEND_WORDS = re.compile(
+    r"reached your specified api usage limits|credit balance is too low|free allocated quota exceeded"
+)
 _ACCELERATION_WORDS = re.compile(
     r"acceleration limit|usage increase rate|request rate increased too quickly|sudden increase in your request"
 )
@@ -55,7 +65,9 @@ _DAILY_WORDS = re.compile(r"\b(?:requests|tokens) per day\b|\((?:rpd|tpd)\)|\bda
 _DASHSCOPE_WORDS = re.compile(r"allocated quota exceeded|aliyun|alibabacloud|dashscope|#token-limit")
 
 
-def classify_429(status: int, headers: Mapping[str, str], body: Mapping[str, object]) -> LimitKind | None:
+def classify_429(
+    status: int, headers: Mapping[str, str], body: Mapping[str, object], *, provider: str = ""
+) -> LimitKind | None:
     """Return the kind of limit that refused a request, or None when no limit did.
 
     A 429 always has a kind, `rate` when it does not say more. Providers refuse with other statuses as well: those have
@@ -65,11 +77,12 @@ def classify_429(status: int, headers: Mapping[str, str], body: Mapping[str, obj
         status: the HTTP status; of an error inside a response that had begun well it is a success.
         headers: header values under lower-case names.
         body: the error's body as JSON, empty when it is none; any values are fine.
+        provider: who answered, where that is known: it settles whose `insufficient_quota` it is.
     """
     error = object_in(body.get("error")) or body
     codes = frozenset(_codes(error))
     words = (string_in(error.get("message")) or "").lower()
-    if _is_about_money(codes, words, headers):
+    if _is_about_money(codes, words, headers, provider):
         return "spend_cap"
     if codes & _BURST_CODES:
         return "acceleration"
@@ -113,10 +126,10 @@ def _codes(error: Mapping[str, object]) -> Iterator[str]:
             yield code.lower()
 
 
-def _is_about_money(codes: frozenset[str], words: str, headers: Mapping[str, str]) -> bool:
+def _is_about_money(codes: frozenset[str], words: str, headers: Mapping[str, str], provider: str) -> bool:
     if codes & _SPEND_CODES or _SPEND_WORDS.search(words):
         return True
-    return _QUOTA_OR_RATE in codes and not _is_dashscope(words, headers)
+    return _QUOTA_OR_RATE in codes and provider != "dashscope" and not _is_dashscope(words, headers)
 
 
 def _is_dashscope(words: str, headers: Mapping[str, str]) -> bool:
