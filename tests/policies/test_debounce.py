@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,5 +70,5 @@ def test_it_never_flaps(steps: list[tuple[int, bool]]) -> None:
             if switch.is_on != flips[-1][1]:
                 flips.append((now, switch.is_on))
         switch.see(signal, now)
-    for (before, _), (after, is_on) in zip(flips, flips[1:], strict=False):
+    for (before, _), (after, is_on) in pairwise(flips):
         assert after - before >= (3.0 if is_on else 7.0)
