@@ -3,14 +3,17 @@
 A request goes out and a complete response comes back, or `TransportFailed` does. Nothing of httpx passes the
 border: its errors are sorted by one table, so a change of client library is a change of this file.
 
-    what went wrong                                 kind        counted
-    no connection: refused, unknown host, TLS,
-      proxy, no slot in the pool                    connect     no
-    the address is not one                          protocol    no      not worth a second try
-    the request is not legal HTTP                   protocol    yes     not worth a second try
-    connected, then silence                         timeout     yes
-    connected, then cut off                         reset       yes
-    not HTTP, incomplete, compressed, too large     protocol    yes
+    what went wrong                                 kind        fault                 counted
+    no connection: refused, unreachable, proxy      connect     network_refused       no
+    no connection: the host has no address          connect     dns                   no
+    no connection in time, no slot in the pool      connect     network_timeout       no
+    no connection: its certificate does not hold    connect     network_refused       no      no second try
+    the address is not one                          protocol    invalid_request       no      no second try
+    the request is not legal HTTP                   protocol    invalid_request       yes     no second try
+    connected, then silence                         timeout     network_timeout       yes
+    connected, then cut off                         reset       network_reset         yes
+    cut off when the answer had begun               reset       stream_interrupted    yes
+    not HTTP, incomplete, compressed, too large     protocol    stream_interrupted    yes
 
 Texts name the host and the library's class of error. The library's errors are chained, except those that are
 about the request itself: their texts quote what they complain about, and that may be a key.
@@ -30,6 +33,8 @@ import httpx
 import trio
 
 from actors.errors import TransportFailed
+from actors.faults import Fault, FaultKind
+from actors.wire.foreign_errors import foreign_row
 from actors.wire.http import HttpRequest, HttpResponse
 
 Kind = Literal["connect", "timeout", "reset", "protocol"]
@@ -53,25 +58,31 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 @attrs.frozen
-class _Fault:
+class _Row:
     kind: Kind
+    fault: FaultKind
     says: str
     charged: bool = True
     is_retryable: bool = True
     is_quoting: bool = False
 
 
-_NOT_CONNECTED = _Fault("connect", "no connection", charged=False)
-_NO_ADDRESS = _Fault("protocol", "the url is not valid", charged=False, is_retryable=False, is_quoting=True)
-_NOT_HTTP = _Fault("protocol", "the request is not legal http", is_retryable=False, is_quoting=True)
-_SILENT = _Fault("timeout", "no answer in time")
-_CUT = _Fault("reset", "the connection broke")
-_GARBLED = _Fault("protocol", "the exchange broke the rules of http")
+_NOT_CONNECTED = _Row("connect", "network_refused", "no connection", charged=False)
+_NOT_IN_TIME = attrs.evolve(_NOT_CONNECTED, fault="network_timeout")
+_NO_ADDRESS = _Row(
+    "protocol", "invalid_request", "the url is not valid", charged=False, is_retryable=False, is_quoting=True
+)
+_NOT_HTTP = _Row(
+    "protocol", "invalid_request", "the request is not legal http", is_retryable=False, is_quoting=True
+)
+_SILENT = _Row("timeout", "network_timeout", "no answer in time")
+_CUT = _Row("reset", "network_reset", "the connection broke")
+_GARBLED = _Row("protocol", "stream_interrupted", "the exchange broke the rules of http")
 
 # The first row that fits decides, so the special stand above the general.
-_FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
-    (httpx.ConnectTimeout, _NOT_CONNECTED),
-    (httpx.PoolTimeout, _NOT_CONNECTED),
+_ROWS: tuple[tuple[type[Exception], _Row], ...] = (
+    (httpx.ConnectTimeout, _NOT_IN_TIME),
+    (httpx.PoolTimeout, _NOT_IN_TIME),
     (httpx.ConnectError, _NOT_CONNECTED),
     (httpx.ProxyError, _NOT_CONNECTED),
     (httpx.InvalidURL, _NO_ADDRESS),
@@ -88,7 +99,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     (httpx.StreamError, _GARBLED),
     (httpx.CookieConflict, _GARBLED),
 )
-_KNOWN: tuple[type[Exception], ...] = tuple(error for error, _ in _FAULTS)
+_KNOWN: tuple[type[Exception], ...] = tuple(error for error, _ in _ROWS)
 
 
 _GOES_OUT = "send_request_headers.started"
@@ -96,6 +107,28 @@ _GOES_OUT = "send_request_headers.started"
 
 _COMES_BACK = "receive_response_headers.complete"
 """The event it names when status and headers of the answer are in."""
+
+
+@attrs.define(eq=False)
+class _Progress:
+    """How far one exchange has come, as httpcore's events tell it.
+
+    Args:
+        sent_at: instant at which the request went out on an open connection.
+        first_byte_at: instant at which status and headers of the answer were in.
+        has_begun: whether an answer has begun, also where whatever carries the exchange tells no events.
+    """
+
+    sent_at: float | None = None
+    first_byte_at: float | None = None
+    has_begun: bool = False
+
+    async def note(self, event: str, _facts: object) -> None:
+        """Take in an event. A proxy is spoken to first; the last of each is the provider's."""
+        if event.endswith(_GOES_OUT):
+            self.sent_at = trio.current_time()
+        elif event.endswith(_COMES_BACK):
+            self.first_byte_at = trio.current_time()
 
 
 @attrs.define(eq=False)
@@ -159,8 +192,9 @@ class HttpxTransport:
         """
         if self._client is None:
             raise RuntimeError("the transport is not open; use it in `async with`")
+        progress = _Progress()
         try:
-            return await self._exchange(self._client, request)
+            return await self._exchange(self._client, request, progress)
         except _KNOWN as error:
             cause: Exception = error
         except BaseExceptionGroup as group:
@@ -170,33 +204,25 @@ class HttpxTransport:
                 raise rest from rest.__cause__
             cause = cast("ExceptionGroup[Exception]", known)  # with nothing left over, all of it is known
         # Raised out here: inside, a cause that quotes the request would stay with the error as its context.
-        faults = [_fault_of(leaf) for leaf in _leaves(cause)]
-        worst = max(faults, key=lambda fault: fault.charged)
-        is_quoting = any(fault.is_quoting for fault in faults)
+        rows = [_row_of(leaf, progress) for leaf in _leaves(cause)]
+        worst = max(rows, key=lambda row: row.charged)
+        is_quoting = any(row.is_quoting for row in rows)
         raise _failure(request, worst, type(cause).__name__) from (None if is_quoting else cause)
 
-    async def _exchange(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
-        sent_at: float | None = None
-        first_byte_at: float | None = None
-
-        async def note(event: str, _facts: object) -> None:
-            # A proxy is spoken to first; the last of each is the provider's.
-            nonlocal sent_at, first_byte_at
-            if event.endswith(_GOES_OUT):
-                sent_at = trio.current_time()
-            elif event.endswith(_COMES_BACK):
-                first_byte_at = trio.current_time()
-
+    async def _exchange(
+        self, client: httpx.AsyncClient, request: HttpRequest, progress: _Progress
+    ) -> HttpResponse:
         async with client.stream(
             request.method,
             _address(request.url),
             headers=dict(request.headers),
             content=request.body,
-            extensions={"trace": note},
+            extensions={"trace": progress.note},
         ) as response:
+            progress.has_begun = True
             body = await self._body(request, response)
         headers = dict(response.headers.items())
-        return HttpResponse(response.status_code, headers, body, sent_at, first_byte_at)
+        return HttpResponse(response.status_code, headers, body, progress.sent_at, progress.first_byte_at)
 
     async def _body(self, request: HttpRequest, response: httpx.Response) -> bytes:
         if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
@@ -236,12 +262,14 @@ def _declared_length(response: httpx.Response) -> int | None:
     return None if is_bodiless or not _LENGTH.fullmatch(declared) else int(declared)
 
 
-def _failure(request: HttpRequest, fault: _Fault, detail: str) -> TransportFailed:
+def _failure(request: HttpRequest, row: _Row, detail: str) -> TransportFailed:
+    text = f"{row.says}: {_host(request.url)} ({detail})"
     return TransportFailed(
-        f"{fault.says}: {_host(request.url)} ({detail})",
-        kind=fault.kind,
-        charged=fault.charged,
-        retryable=fault.is_retryable,
+        text,
+        kind=row.kind,
+        charged=row.charged,
+        retryable=row.is_retryable,
+        fault=Fault.of(row.fault, text, retryable=row.is_retryable, charged=row.charged),
     )
 
 
@@ -261,5 +289,11 @@ def _leaves(error: Exception) -> Iterator[Exception]:
         yield from _leaves(part)
 
 
-def _fault_of(error: Exception) -> _Fault:
-    return next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+def _row_of(error: Exception, progress: _Progress) -> _Row:
+    row = next(row for kind, row in _ROWS if isinstance(error, kind))
+    if row is _CUT and progress.has_begun:
+        return attrs.evolve(row, fault="stream_interrupted")
+    told = foreign_row(error) if row is _NOT_CONNECTED else None
+    if told is None:
+        return row
+    return attrs.evolve(row, fault=told.kind, is_retryable=told.retryable is not False)

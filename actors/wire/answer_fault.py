@@ -40,7 +40,11 @@ LIMIT_FAULTS: Mapping[LimitKind, FaultKind] = MappingProxyType(
 )
 """The fault that each kind of limit makes."""
 
-_LIMITS: Mapping[FaultKind, LimitKind] = {fault: limit for limit, fault in LIMIT_FAULTS.items()}
+FAULT_LIMITS: Mapping[FaultKind, LimitKind] = MappingProxyType(
+    {fault: limit for limit, fault in LIMIT_FAULTS.items()}
+)
+"""The kind of limit behind each of these faults."""
+
 _RATE_KINDS = frozenset({"rate_limited", "quota_exhausted"})
 _TOKEN = re.compile(r"[A-Za-z]{1,32}(?:[._][A-Za-z]{1,32}){0,7}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -199,7 +203,7 @@ def sensible_wait(seconds: object) -> float | None:
 def _is_retryable(
     kind: FaultKind, known: bool | None, wait: float | None, headers: Mapping[str, str]
 ) -> bool:
-    limit: LimitKind | None = _LIMITS.get(kind)
+    limit: LimitKind | None = FAULT_LIMITS.get(kind)
     if not may_pass(limit, wait):
         return False
     match headers.get("x-should-retry", "").strip().lower():

@@ -18,6 +18,7 @@
 
 "Counted" is what may be assumed: where it is not known that an attempt was free, it was not.
 Which of the 429s it is, `limit_kind` says. `x-should-retry` overrules the table, except for the last two of them.
+The table is kept by `actors.wire.answer_fault`: the error says of itself what its `fault` says of it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from actors.errors import ProviderFailed
+from actors.wire.answer_fault import FAULT_LIMITS, fault_of_response
 from actors.wire.http import HttpResponse
 from actors.wire.json_object import object_in, parse_object, string_in
-from actors.wire.rate_limit_kinds import TOO_MANY_REQUESTS, classify_429, may_pass
-from actors.wire.stated_wait import stated_wait
+from actors.wire.rate_limit_kinds import TOO_MANY_REQUESTS
 
 OVERLOADED = 529
 
@@ -48,9 +49,6 @@ _KINDS = {
     504: "timeout_error",
     OVERLOADED: "overloaded_error",
 }
-_RETRYABLE_KINDS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
-_RETRYABLE_STATUSES = frozenset({408, 409, TOO_MANY_REQUESTS})
-_UNCOUNTED_STATUSES = frozenset({TOO_MANY_REQUESTS, OVERLOADED})
 
 # A body is a stranger's text: only what looks like a type or an id may pass into errors and logs.
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -68,19 +66,20 @@ def provider_failure(response: HttpResponse, *, now_wall: datetime | None = None
         The error to raise. Its text holds the status and the error type, and nothing else of the body.
     """
     body = parse_object(response.body) or {}
-    error = object_in(body.get("error"))
-    kind = _kind(response.status, error)
-    limit_kind = classify_429(response.status, response.headers, body)
-    retry_after = stated_wait(response.headers, body, now_wall=now_wall)
+    fault = fault_of_response(
+        response.status, response.headers, response.body, provider="anthropic", now_wall=now_wall
+    )
+    kind = _kind(response.status, object_in(body.get("error")))
     return ProviderFailed(
         f"anthropic answered {response.status} {kind}",
         status=response.status,
         kind=kind,
-        request_id=request_id(response, body),
-        limit_kind=limit_kind,
-        retryable=may_pass(limit_kind, retry_after) and _is_retryable(response, kind),
-        retry_after=retry_after,
-        charged=response.status not in _UNCOUNTED_STATUSES,
+        request_id=fault.request_id,
+        limit_kind=FAULT_LIMITS.get(fault.kind),
+        retryable=fault.retryable,
+        retry_after=fault.retry_after,
+        charged=fault.charged,
+        fault=fault,
     )
 
 
@@ -98,19 +97,3 @@ def _kind(status: int, error: Mapping[str, object]) -> str:
     if named is not None and _KIND.fullmatch(named):
         return named
     return _KINDS.get(status, f"http_{status}")
-
-
-def _is_retryable(response: HttpResponse, kind: str) -> bool:
-    match response.headers.get("x-should-retry", "").strip().lower():
-        case "true":
-            return True
-        case "false":
-            return False
-        case _:
-            return _is_passing(response.status, kind)
-
-
-def _is_passing(status: int, kind: str) -> bool:
-    if 200 <= status < 300:  # noqa: PLR2004  # HTTP's own class of success: only the type tells
-        return kind in _RETRYABLE_KINDS
-    return status in _RETRYABLE_STATUSES or status >= 500  # noqa: PLR2004  # HTTP's own class of server errors
