@@ -3,7 +3,7 @@
 call.failed       an attempt did not work out; `again_in` seconds, if at all, it is made again
 call.passed_over  a model is given up for the next one
 call.answered     the call has its answer
-call.given_up     the call has none
+call.given_up     the call has none; with all the circumstances, so that this one event tells the story
 
 A call that is cancelled ends without an event of its own: its caller knows.
 """
@@ -14,7 +14,7 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
-from actors.errors import ProviderFailed, TransportFailed
+from actors.error_facts import circumstances, fault_facts
 from actors.telemetry import CALL_ANSWERED, CALL_FAILED, CALL_GIVEN_UP, CALL_PASSED_OVER
 
 
@@ -47,12 +47,16 @@ class CallLog:
                     model=model,
                     attempt=attempt,
                     waited=waited,
-                    **_fault(error),
+                    **fault_facts(error),
                     **facts,
                 )
             case PassedOver(model=model, next_model=following, error=error):
                 self.log.warning(
-                    CALL_PASSED_OVER, call=self.number, model=model, next_model=following, **_fault(error)
+                    CALL_PASSED_OVER,
+                    call=self.number,
+                    model=model,
+                    next_model=following,
+                    **fault_facts(error),
                 )
             case Answered(reply=reply):
                 self.log.info(
@@ -70,17 +74,10 @@ class CallLog:
 
     def given_up(self, error: Exception) -> None:
         """Tell that the call ends without an answer."""
-        self.log.error(CALL_GIVEN_UP, call=self.number, waited=round(self._waited, 3), **_fault(error))
-
-
-def _fault(error: Exception) -> dict[str, str | int]:
-    """Return the kind of a fault; an error's text may quote what was sent."""
-    facts: dict[str, str | int] = {"fault": type(error).__name__}
-    match error:
-        case ProviderFailed(kind=kind, status=status, request_id=request_id):
-            facts |= {"kind": kind, "status": status}
-            return facts if request_id is None else {**facts, "request_id": request_id}
-        case TransportFailed(kind=kind):
-            return {**facts, "kind": kind}
-        case _:
-            return facts
+        self.log.error(
+            CALL_GIVEN_UP,
+            call=self.number,
+            waited=round(self._waited, 3),
+            **circumstances(error),
+            **fault_facts(error),
+        )

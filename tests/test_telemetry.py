@@ -21,19 +21,23 @@ from actors.call_log import CallLog
 from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting
 from actors.endpoint import Endpoint, answer
 from actors.errors import (
+    BreakerOpen,
     CallFailed,
+    NoneAnswered,
     ProviderFailed,
     Rejected,
     ReplyInvalid,
     TransportFailed,
     WaitTooLong,
 )
+from actors.faults import ErrorContext, Fault
 from actors.kernel import Actor, Books, DeadLetter, Fate, op, open_actor, open_books
 from actors.policies.limits import Limits
 from actors.policies.retry import RetryPolicy
 from actors.telemetry import log_dead_letter, log_lines, silent_log
 from actors.testing.provider import SimulatedProvider, overload
 from actors.wire.chat import ChatReply, TokenCounts
+from actors.wire.faults import fault_of
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -319,7 +323,12 @@ def test_a_letter_without_an_error_names_none() -> None:
 
 
 def overloaded(request_id: str | None = None) -> ProviderFailed:
-    return ProviderFailed(f"{KEY} {PROMPT}", status=529, kind="overloaded_error", request_id=request_id)
+    fault = Fault.of(
+        "overloaded", PROMPT, provider="anthropic", status=529, request_id=request_id, raw=PROMPT
+    )
+    return ProviderFailed(
+        f"{KEY} {PROMPT}", status=529, kind="overloaded_error", request_id=request_id, fault=fault
+    )
 
 
 def replied() -> ChatReply:
@@ -347,8 +356,13 @@ def test_every_step_of_a_call_that_matters_is_told_without_a_word_that_was_said(
             "model": FIRST,
             "attempt": 1,
             "waited": 0.25,
-            "fault": "ProviderFailed",
+            "error": "ProviderFailed",
             "kind": "overloaded_error",
+            "fault": "overloaded",
+            "priority": "medium",
+            "alert": False,
+            "retryable": True,
+            "provider": "anthropic",
             "status": 529,
             "request_id": "req_1",
             "again_in": 1.235,
@@ -359,16 +373,25 @@ def test_every_step_of_a_call_that_matters_is_told_without_a_word_that_was_said(
             "model": FIRST,
             "attempt": 2,
             "waited": 0.5,
-            "fault": "TransportFailed",
+            "error": "TransportFailed",
             "kind": "reset",
+            "fault": "network_reset",
+            "priority": "medium",
+            "alert": False,
+            "retryable": True,
         },
         {
             "event": "call.passed_over",
             "call": 1,
             "model": FIRST,
             "next_model": SECOND,
-            "fault": "ProviderFailed",
+            "error": "ProviderFailed",
             "kind": "overloaded_error",
+            "fault": "overloaded",
+            "priority": "medium",
+            "alert": False,
+            "retryable": True,
+            "provider": "anthropic",
             "status": 529,
         },
         {
@@ -385,18 +408,78 @@ def test_every_step_of_a_call_that_matters_is_told_without_a_word_that_was_said(
     assert [event["level"] for event in page.events()] == ["warning", "warning", "warning", "info"]
 
 
-@pytest.mark.parametrize(
-    "error", [CallFailed(PROMPT), ReplyInvalid(PROMPT, problems=(PROMPT,)), WaitTooLong(KEY), Rejected(KEY)]
-)
-def test_a_call_without_an_answer_is_told_by_its_fault(error: CallFailed | Rejected) -> None:
+def test_a_call_without_an_answer_is_told_in_one_event_with_all_of_its_circumstances() -> None:
     page = Page()
+    error = overloaded("req_1")
+    error.is_out_of_budget = True
+    error.context = ErrorContext(
+        service="anthropic",
+        model=SECOND,
+        attempt=4,
+        elapsed=9.87654,
+        breaker="half_open",
+        budget_left=0.0,
+        ids={"session": "s1", "user": "u1", "conversation": "c1", "request": "r1"},
+    )
 
     CallLog(page.log(), 1).given_up(error)
 
     assert page.facts() == [
-        {"event": "call.given_up", "call": 1, "waited": 0.0, "fault": type(error).__name__}
+        {
+            "event": "call.given_up",
+            "call": 1,
+            "waited": 0.0,
+            "service": "anthropic",
+            "model": SECOND,
+            "attempt": 4,
+            "elapsed": 9.877,
+            "breaker": "half_open",
+            "budget_left": 0.0,
+            "session": "s1",
+            "user": "u1",
+            "conversation": "c1",
+            "request": "r1",
+            "error": "ProviderFailed",
+            "kind": "overloaded_error",
+            "fault": "overloaded",
+            "priority": "medium",
+            "alert": False,
+            "retryable": True,
+            "provider": "anthropic",
+            "status": 529,
+            "request_id": "req_1",
+            "is_out_of_budget": True,
+        }
     ]
     assert page.events()[0]["level"] == "error"
+
+
+def test_a_call_that_no_model_answered_is_told_with_what_became_of_each() -> None:
+    page = Page()
+    refused = BreakerOpen(PROMPT, service=f"anthropic/{SECOND}", state="open", retry_at=60.0)
+
+    CallLog(page.log(), 1).given_up(NoneAnswered(PROMPT, [overloaded("req_1"), refused]))
+
+    (fact,) = page.facts()
+    assert fact["error"] == "NoneAnswered(ProviderFailed, BreakerOpen)"
+    assert [each["error"] for each in fact["members"]] == ["ProviderFailed", "BreakerOpen"]
+    assert fact["members"][0]["request_id"] == "req_1"
+    assert "Yorblef" not in page.text()
+
+
+@pytest.mark.parametrize(
+    "error", [CallFailed(PROMPT), ReplyInvalid(PROMPT, problems=(PROMPT,)), WaitTooLong(KEY), Rejected(KEY)]
+)
+def test_a_call_without_circumstances_is_told_by_its_fault(error: CallFailed | Rejected) -> None:
+    page = Page()
+
+    CallLog(page.log(), 1).given_up(error)
+
+    (fact,) = page.facts()
+    assert (fact["call"], fact["waited"], fact["error"]) == (1, 0.0, type(error).__name__)
+    assert fact["fault"] == fault_of(error).kind
+    assert "PLANTED" not in page.text()
+    assert "Yorblef" not in page.text()
 
 
 async def test_an_endpoint_tells_of_its_calls_by_their_number() -> None:
@@ -428,7 +511,9 @@ async def test_an_endpoint_tells_of_a_call_that_never_went_out() -> None:
             with pytest.raises(Rejected):
                 await answer(endpoint, a_request(PROMPT, max_tokens=11))
 
-    assert page.facts() == [{"event": "call.given_up", "call": 1, "waited": 0.0, "fault": "NeverFits"}]
+    (fact,) = page.facts()
+    assert (fact["event"], fact["call"], fact["waited"]) == ("call.given_up", 1, 0.0)
+    assert (fact["error"], fact["retryable"]) == ("NeverFits", False)
 
 
 async def test_a_call_that_is_cancelled_is_not_told() -> None:
