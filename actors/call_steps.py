@@ -3,13 +3,29 @@ r"""The steps of one logical call, as values: what a caller can watch while it w
 Waiting -> Calling -> Answered
                \-> Failed -> Waiting ...            tried again, after `delay`
                \-> Failed -> PassedOver -> Waiting ...   the next model's turn
+               \-> Failed -> Shortened -> Waiting ...    the same model's, with less to read
+
+Where the answer is known from before there is no step but the last.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
-from actors.errors import CallFailed, NeverFits, ProviderFailed, Rejected, ReplyInvalid, TransportFailed
+from actors.errors import (
+    BreakerOpen,
+    CallFailed,
+    NeverFits,
+    NoneAdmitted,
+    NoneAnswered,
+    OutOfTime,
+    ProviderFailed,
+    Rejected,
+    ReplyInvalid,
+    TransportFailed,
+)
 from actors.wire.chat import ChatReply
 
 _TRANSPORT_PHRASES = {
@@ -56,6 +72,18 @@ class PassedOver:
 
 
 @attrs.frozen
+class Shortened:
+    """The question was too large for `model`, and is asked again in fewer words."""
+
+    model: str
+    error: CallFailed | Rejected
+
+
+Source = Literal["model", "cache", "stale_cache"]
+"""Where an answer is from: a model that was asked, or an equal question that was answered before, lately or not."""
+
+
+@attrs.frozen
 class Answered:
     """The call is answered.
 
@@ -64,15 +92,19 @@ class Answered:
         model_used: the model of the chain that gave it.
         fell_back: whether that is not the first of the chain.
         attempts: requests that went out for this call, over all models.
+        passed_over: the models before it, each with the reason.
+        source: where the answer is from.
     """
 
     reply: ChatReply
     model_used: str
     fell_back: bool
     attempts: int
+    passed_over: tuple[PassedOver, ...] = ()
+    source: Source = "model"
 
 
-CallStep = Waiting | Calling | Failed | PassedOver | Answered
+CallStep = Waiting | Calling | Failed | PassedOver | Shortened | Answered
 
 
 def phrase(error: CallFailed | Rejected) -> str:
@@ -84,8 +116,17 @@ def phrase(error: CallFailed | Rejected) -> str:
             return _TRANSPORT_PHRASES.get(kind, kind)
         case ReplyInvalid():
             return "answer of no use"
+        case NoneAnswered() | NoneAdmitted():
+            each = (phrase(one) for one in error.exceptions if isinstance(one, CallFailed | Rejected))
+            return "; ".join(dict.fromkeys(each))
         case NeverFits():
             return "too large for its limits"
+        case BreakerOpen(state="isolated"):
+            return "taken out by hand"
+        case BreakerOpen():
+            return "known to be down"
+        case OutOfTime():
+            return "no time left"
         case Rejected():
             return "no capacity in time"
         case _:

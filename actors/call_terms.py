@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from actors.policies.claim import Claim
@@ -19,6 +21,9 @@ class CallTerms:
         priority: the larger goes first, whoever's it is.
         kind: label of the task: what output of its kind came to is learned under it.
         scopes: what it falls under beside the pool of its model, such as a key or a workspace.
+        retries: whether a failed attempt is made again. A call inside a call that is retried is not, so that attempts
+            never multiply.
+        ids: what tells whose call it is: session, user, conversation, request. Errors and the log have them.
 
     Raises:
         TypeError, ValueError: a value that a `Claim` would refuse.
@@ -28,6 +33,8 @@ class CallTerms:
     priority: float = 0
     kind: str = ""
     scopes: tuple[Scope, ...] = ()
+    retries: bool = True
+    ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     def __attrs_post_init__(self) -> None:
         self.claim(Usage())

@@ -9,12 +9,15 @@ from contextlib import aclosing, contextmanager
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.call import CallPath, place_call
+from actors.bound_ids import bound_ids
+from actors.call import place_call
 from actors.call_log import CallLog
+from actors.call_path import CallPath
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
 from actors.call_terms import ORDINARY, CallTerms
 from actors.errors import ActorStopped, CallFailed, Interrupted, Rejected
 from actors.kernel import Actor, Ref, op
+from actors.retry_scope import is_retrying
 from actors.telemetry import silent_log
 from actors.wire.chat import ChatRequest
 
@@ -56,9 +59,14 @@ class Endpoint(Actor):
     """
 
     def __init__(self, path: CallPath, *, log: FilteringBoundLogger | None = None) -> None:
-        self._path = path
+        self._path = path if path.max_calls is None else attrs.evolve(path, load=self.load)
         self._log = silent_log() if log is None else log
         self._counted: Counter[str] = Counter()
+        self._in_flight = 0
+
+    def load(self) -> float:
+        """Return the calls under way as a share of what the path says that it can do; 0 where it says nothing."""
+        return self._in_flight / self._path.max_calls if self._path.max_calls else 0.0
 
     @op(concurrent=True, raises=(CallFailed, Rejected, TypeError, ValueError))
     async def answer(self, request: ChatRequest, terms: CallTerms = ORDINARY) -> Answered:
@@ -106,6 +114,7 @@ class Endpoint(Actor):
         """Place a call, and enter what becomes of it in the books and in the log."""
         self._counted["calls"] += 1
         told = CallLog(self._log, self._counted["calls"])
+        self._in_flight += 1
         try:
             async with aclosing(place_call(self._path, request, terms)) as steps:
                 async for step in steps:
@@ -115,6 +124,8 @@ class Endpoint(Actor):
         except Exception as error:
             told.given_up(error)
             raise
+        finally:
+            self._in_flight -= 1
 
     def _book(self, step: CallStep) -> None:
         name = _COUNTED_AS.get(type(step))
@@ -129,7 +140,7 @@ async def answer(endpoint: Ref[Endpoint], request: ChatRequest, terms: CallTerms
         CallFailed: no model answered, or the endpoint crashed twice.
         Rejected: there was no capacity in time, or the endpoint has ended.
     """
-    crashes = _Crashes(endpoint)
+    crashes, terms = _Crashes(endpoint), _on_behalf(terms)
     while True:
         with crashes.survived():
             return await endpoint.ask(Endpoint.answer(request, terms))
@@ -144,13 +155,21 @@ async def steps_of(
         CallFailed: no model answered, or the endpoint crashed twice.
         Rejected: there was no capacity in time, or the endpoint has ended.
     """
-    crashes = _Crashes(endpoint)
+    crashes, terms = _Crashes(endpoint), _on_behalf(terms)
     while True:
         with crashes.survived():
             async with endpoint.stream(Endpoint.call(request, terms)) as steps:
                 async for step in steps:
                     yield step
             return
+
+
+def _on_behalf(terms: CallTerms) -> CallTerms:
+    """Return the terms with what the caller's task knows and the endpoint's own cannot: its ids, and its retries."""
+    if not isinstance(terms, CallTerms):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        return terms  # type: ignore[unreachable]  # the call itself says what is wrong with it
+    ids = {**bound_ids(), **terms.ids}
+    return attrs.evolve(terms, retries=terms.retries and not is_retrying(), ids=ids)
 
 
 @attrs.define(eq=False)

@@ -82,6 +82,12 @@ def _restored(
     return error
 
 
+def _in_common(errors: Sequence[Exception], otherwise: str) -> str:
+    """Return what a client is told of each of these errors where that is the same for all."""
+    told = {error.public_message if isinstance(error, UnderstudyError) else "" for error in errors}
+    return told.pop() or otherwise if len(told) == 1 else otherwise
+
+
 class DeliveryError(UnderstudyError):
     """A message did not come to a normal end.
 
@@ -201,12 +207,17 @@ class NoneAdmitted(Rejected, ExceptionGroup[Exception]):
 
     def __init__(self, text: str, errors: Sequence[Exception]) -> None:
         ExceptionGroup.__init__(self, text, errors)
+        self.public_message = _in_common(errors, self.public_message)
         instants = [error.retry_at for error in errors if isinstance(error, Rejected)]
         self.retry_at = min((instant for instant in instants if instant is not None), default=None)
 
     def derive(self, excs: Sequence[Exception], /) -> NoneAdmitted:  # type: ignore[override]  # an exception of ours holds no interrupts
         """Return a group of some of the errors: what `except*` and `split` make."""
         return NoneAdmitted(self.message, excs)
+
+    def __str__(self) -> str:
+        """Return what happened; the text names each of the errors itself."""
+        return self.message
 
 
 class CallFailed(UnderstudyError):
@@ -320,6 +331,7 @@ class NoneAnswered(CallFailed, ExceptionGroup[Exception]):
 
     def __init__(self, text: str, errors: Sequence[Exception]) -> None:
         ExceptionGroup.__init__(self, text, errors)
+        self.public_message = _in_common(errors, self.public_message)
         calls = [error for error in errors if isinstance(error, CallFailed)]
         self.retryable = any(error.retryable for error in calls)
         self.retry_after = None
@@ -332,6 +344,10 @@ class NoneAnswered(CallFailed, ExceptionGroup[Exception]):
     def derive(self, excs: Sequence[Exception], /) -> NoneAnswered:  # type: ignore[override]  # an exception of ours holds no interrupts
         """Return a group of some of the errors: what `except*` and `split` make."""
         return NoneAnswered(self.message, excs)
+
+    def __str__(self) -> str:
+        """Return what happened; the text names each of the errors itself."""
+        return self.message
 
 
 class NotNow(UnderstudyError):

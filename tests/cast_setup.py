@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from actors.call import CallPath, Dialect, Line, place_call, texts_of
+from actors.call import place_call
+from actors.call_path import CallPath, Dialect, Line
 from actors.call_steps import Answered, CallStep
 from actors.errors import Interrupted
 from actors.grant import Grant, LimiterStatistics
@@ -140,7 +141,7 @@ def a_request(text: str = "hello", *, max_tokens: int = 100) -> ChatRequest:
 
 def held_for(request: ChatRequest) -> Usage:
     """What is reserved for `request` as long as nothing was learned, where all output is held."""
-    estimate = LearningEstimator().estimate(request.model, texts_of(request))
+    estimate = LearningEstimator().estimate(request.model, request.texts)
     return Usage(1, estimate.at_most, request.max_tokens)
 
 

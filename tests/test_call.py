@@ -33,9 +33,20 @@ from cast_setup import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.call import CallPath, Dialect, Line, place_call
-from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting
-from actors.errors import NeverFits, ProviderFailed, Rejected, ReplyInvalid, TransportFailed, WaitTooLong
+from actors.call import place_call
+from actors.call_path import CallPath, Dialect, Line
+from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting, phrase
+from actors.errors import (
+    NeverFits,
+    NoneAdmitted,
+    NoneAnswered,
+    ProviderFailed,
+    Rejected,
+    ReplyInvalid,
+    TransportFailed,
+    WaitTooLong,
+)
+from actors.faults import ErrorContext
 from actors.limiter import Limiter
 from actors.policies.estimate import Estimate
 from actors.policies.learning_estimator import LearningEstimator
@@ -290,17 +301,34 @@ async def test_a_model_that_fails_gives_way_to_the_next_with_its_steps_in_order(
         await assert_settled(path.lines[0].limiter, NOTHING)
 
 
-async def test_the_last_error_tells_of_every_model_that_was_passed_over() -> None:
+async def test_a_chain_of_which_none_answers_raises_a_group_that_names_each() -> None:
     provider = provider_with(
         overload(FIRST, lasting=math.inf), server_error(model=SECOND), reset(model=THIRD)
     )
     async with open_path(provider, FIRST, SECOND, THIRD, retry=RetryPolicy(max_retries=0)) as path:
-        with pytest.raises(TransportFailed) as caught:
+        with pytest.raises(NoneAnswered) as caught:
             await answer_of(path)
 
-    assert caught.value.__notes__ == [
-        f"{FIRST} was passed over: overloaded (529)",
-        f"{SECOND} was passed over: api (500)",
+    first, second, third = caught.value.exceptions
+    assert isinstance(first, ProviderFailed)
+    assert isinstance(second, ProviderFailed)
+    assert isinstance(third, TransportFailed)
+    assert str(caught.value) == (
+        f"no model answered: {FIRST}: overloaded (529); {SECOND}: api (500); {THIRD}: connection broke"
+    )
+    assert caught.value.retryable
+    assert caught.value.context == ErrorContext(service="", model=THIRD, attempt=3, elapsed=1.5)
+
+
+async def test_an_answer_says_why_each_earlier_model_was_passed_over() -> None:
+    provider = provider_with(overload(FIRST, lasting=math.inf), server_error(model=SECOND))
+    async with open_path(provider, FIRST, SECOND, THIRD, retry=RetryPolicy(max_retries=0)) as path:
+        answered = await answer_of(path)
+
+    assert (answered.model_used, answered.fell_back) == (THIRD, True)
+    assert [(each.model, phrase(each.error)) for each in answered.passed_over] == [
+        (FIRST, "overloaded (529)"),
+        (SECOND, "api (500)"),
     ]
 
 
@@ -318,10 +346,12 @@ async def test_a_model_without_capacity_gives_way_to_the_next() -> None:
 async def test_the_last_model_without_capacity_rejects_the_call() -> None:
     limits = Limits(output_tokens=50)
     async with open_path(provider_with(), FIRST, SECOND, limits=limits) as path:
-        with pytest.raises(NeverFits) as caught:
+        with pytest.raises(NoneAdmitted) as caught:
             await answer_of(path)
 
-    assert caught.value.__notes__ == [f"{FIRST} was passed over: too large for its limits"]
+    assert [type(error) for error in caught.value.exceptions] == [NeverFits, NeverFits]
+    assert caught.value.public_message == NeverFits.public_message
+    assert caught.value.retry_at is None
 
 
 @pytest.mark.parametrize("fault", [spend_cap()], ids=["spend limit"])

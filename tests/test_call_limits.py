@@ -25,7 +25,8 @@ from cast_setup import (
     open_path,
 )
 
-from actors.call import CallPath, Line, place_call
+from actors.call import place_call
+from actors.call_path import CallPath, Line
 from actors.call_steps import Answered, CallStep
 from actors.call_terms import ORDINARY, CallTerms
 from actors.endpoint import Endpoint, answer

@@ -26,12 +26,13 @@ from cast_setup import (
     open_restarting,
 )
 
-from actors.call import CallPath, Line
+from actors.call_path import CallPath, Line
 from actors.call_steps import Answered, Waiting, phrase
 from actors.endpoint import Endpoint, EndpointStatistics, answer, steps_of
 from actors.errors import (
     CallFailed,
     NeverFits,
+    NoneAnswered,
     ProviderFailed,
     QueueFull,
     Rejected,
@@ -98,7 +99,7 @@ async def test_the_books_count_calls_attempts_and_what_became_of_them() -> None:
     ):
         assert await endpoint.ask(Endpoint.statistics()) == EndpointStatistics()
         await answer(endpoint, a_request())
-        with pytest.raises(ProviderFailed):
+        with pytest.raises(NoneAnswered):
             await answer(endpoint, a_request())
         await answer(endpoint, a_request())
 

@@ -100,6 +100,11 @@ class ChatRequest:
     max_tokens: int = attrs.field(default=1024, validator=_positive)
     temperature: float | None = attrs.field(default=None, validator=_unit)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts whose tokens are its input: the system prompt, and each turn."""
+        return (self.system, *(message.text for message in self.messages))
+
 
 @attrs.frozen
 class TokenCounts:

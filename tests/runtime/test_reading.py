@@ -179,7 +179,8 @@ async def test_a_failure_says_which_models_were_passed_over() -> None:
     settings = settings_with(retry={"max_retries": 0})
     outcome = await analyze(overload(system=COLTON), settings=settings, script=SIGN)
 
-    assert outcome.analysis.errors["colton"].text.endswith(f"; {FIRST} was passed over: overloaded (529)")
+    expected = f"no model answered: {FIRST}: overloaded (529); {SECOND}: overloaded (529)"
+    assert outcome.analysis.errors["colton"].text == expected
     assert outcome.incidents() == [
         (0.5, "colton", f"{FIRST}: overloaded (529)", f"asked {SECOND} instead"),
         (1.0, "colton", "overloaded (529)", ""),

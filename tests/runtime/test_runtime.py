@@ -14,6 +14,8 @@ from actors.call_terms import CallTerms
 from actors.endpoint import Endpoint
 from actors.errors import (
     NeverFits,
+    NoneAdmitted,
+    NoneAnswered,
     ProviderFailed,
     RestartsExhausted,
     SettingsError,
@@ -82,9 +84,10 @@ async def test_each_model_has_capacity_of_its_own() -> None:
     provider = provider_for(settings)
     async with open_runtime(settings, transport=provider.transport) as runtime:
         used = [(await runtime.call(REQUEST)).model_used for _ in range(2)]
-        with pytest.raises(WaitTooLong):
+        with pytest.raises(NoneAdmitted) as caught:
             await runtime.call(REQUEST)
 
+    assert [type(error) for error in caught.value.exceptions] == [WaitTooLong, WaitTooLong]
     assert used == [FIRST, SECOND]
     assert provider.statistics().requests == 2
 
@@ -107,15 +110,14 @@ async def test_many_calls_at_once_never_pass_the_limits_of_the_provider(mode: Mo
     assert 240 <= trio.current_time() <= 420  # seven a minute, two pools at most
 
 
-async def test_an_error_of_the_last_model_tells_who_was_passed_over() -> None:
+async def test_an_error_names_each_model_that_failed() -> None:
     settings = settings_with(retry={"max_retries": 0})
     provider = provider_for(settings, overload(model=FIRST), server_error(503, model=SECOND))
     async with open_runtime(settings, transport=provider.transport) as runtime:
-        with pytest.raises(ProviderFailed) as caught:
+        with pytest.raises(NoneAnswered) as caught:
             await runtime.call(REQUEST)
 
-    assert caught.value.status == 503
-    assert caught.value.__notes__ == [f"{FIRST} was passed over: overloaded (529)"]
+    assert str(caught.value) == f"no model answered: {FIRST}: overloaded (529); {SECOND}: api (503)"
 
 
 async def test_a_spent_budget_ends_a_call_at_once() -> None:
@@ -133,9 +135,12 @@ async def test_a_call_beyond_a_whole_window_is_refused_unsent(margin: float, mos
     settings = settings_with(limits={"output": "max_tokens", "margin": margin})
     provider = provider_for(settings)
     async with open_runtime(settings, transport=provider.transport) as runtime:
-        with pytest.raises(NeverFits, match=f"output_tokens must be <= {most} "):
+        with pytest.raises(NoneAdmitted) as caught:
             await runtime.call(attrs.evolve(REQUEST, max_tokens=most + 1))
 
+    for error in caught.value.exceptions:
+        assert isinstance(error, NeverFits)
+        assert f"output_tokens must be <= {most} " in str(error)
     assert provider.statistics().requests == 0
 
 

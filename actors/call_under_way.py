@@ -1,0 +1,175 @@
+"""One call under way: whose turn it is, who is next, and whether an attempt is made again.
+
+It decides by the rules of the path, the budget and the fault that was met; `call` performs what it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from actors.call_path import CallPath, Line
+from actors.call_steps import PassedOver, Shortened
+from actors.call_tally import CallTally
+from actors.call_terms import CallTerms
+from actors.errors import CallFailed, Rejected
+from actors.faults import Fault
+from actors.policies.claim import Claim
+from actors.policies.fallback import falls_back
+from actors.policies.model_chain import next_model
+from actors.policies.retry import GiveUp
+from actors.policies.usage import Usage
+from actors.spending import Spending
+from actors.wire.chat import ChatRequest
+from actors.wire.faults import fault_of
+from actors.wire.http import HttpRequest
+
+
+@attrs.frozen
+class Turn:
+    """The turn of one model.
+
+    Args:
+        line: the model and its guards.
+        encoded: the question in the provider's words.
+        claim: what an attempt reserves.
+        spending: what attempts beyond the call's first one draw on the pool's budget.
+    """
+
+    line: Line
+    encoded: HttpRequest
+    claim: Claim
+    spending: Spending
+
+
+@attrs.define(eq=False)
+class CallUnderWay:
+    """One call, from its question to its answer.
+
+    Args:
+        path: how it is made.
+        request: the question; it may be shortened on the way.
+        terms: for whom it is, how urgent, and whether it is tried again.
+
+    Attributes:
+        tally: what became of it so far.
+    """
+
+    path: CallPath
+    request: ChatRequest
+    terms: CallTerms
+    tally: CallTally = attrs.field(init=False)
+    _rest: Sequence[Line] = attrs.field(init=False)
+    _is_shortened: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.tally = CallTally(self.path.dialect.name, self.terms.ids)
+        self._rest = self.path.lines[1:]
+
+    def first_turn(self) -> Turn:
+        """Return the turn of the preferred model."""
+        return self._turn(self.path.lines[0])
+
+    async def next_turn(self, turn: Turn, error: CallFailed | Rejected) -> Turn | None:
+        """Return whose turn it is after one that ended with `error`; None when the call ends with it."""
+        self.tally.errors.append(error)
+        line = self._next_line(turn.line, error)
+        if line is None:
+            return None
+        following = self._turn(line)
+        # A call of which nothing went out so far has drawn on nobody's patience yet.
+        if self.tally.attempts and not await following.spending.withdraw("fallback"):
+            _end_for_want_of_budget(error, f"{line.model} was not asked")
+            return None
+        return following
+
+    def gave_up(self, turn: Turn, following: Turn, error: CallFailed | Rejected) -> PassedOver | Shortened:
+        """Return the step from one turn to the next."""
+        if following.line is turn.line:
+            return Shortened(turn.line.model, error)
+        return self.tally.pass_over(turn.line.model, following.line.model, error)
+
+    async def pause(self, turn: Turn, error: CallFailed, *, attempt: int, started: float) -> float | None:
+        """Return the seconds after which the same model is asked again, or None when it is not.
+
+        Args:
+            turn: whose turn it is.
+            error: what the last attempt failed of.
+            attempt: how many attempts were made in this turn.
+            started: instant of the first of them.
+        """
+        if not self.terms.retries:
+            return None
+        now = trio.current_time()
+        decision = self.path.retry.decide(
+            self.fault(error),
+            attempt=attempt,
+            started=started,
+            now=now,
+            deadline=trio.current_effective_deadline(),
+            rng=self.path.rng,
+            load=self.path.load(),
+        )
+        if isinstance(decision, GiveUp):
+            error.retry_at = decision.retry_at
+            return None
+        if not await turn.spending.withdraw("retry"):
+            error.retry_at = now + decision.delay
+            _end_for_want_of_budget(error, "not tried again")
+            return None
+        return decision.delay
+
+    async def met(self, turn: Turn, error: CallFailed | Rejected, breaker: str | None) -> None:
+        """Write on an error where it was met.
+
+        Args:
+            turn: whose turn it is.
+            error: the error.
+            breaker: the state in which the breaker let the attempt pass, or None where none was asked.
+        """
+        self.tally.met(error, model=turn.line.model, breaker=breaker, left=await turn.spending.left())
+
+    def fault(self, error: CallFailed) -> Fault:
+        """Return what `error` is by the taxonomy."""
+        return fault_of(error, provider=self.path.dialect.name)
+
+    def may_be_answered_by_an_old_reply(self) -> bool:
+        """Whether an old answer is better than what ended the call: not where the question was at fault."""
+        *_, last = self.tally.errors
+        return self.path.serves_stale and (isinstance(last, Rejected) or falls_back(self.fault(last)))
+
+    def _turn(self, line: Line) -> Turn:
+        request = attrs.evolve(self.request, model=line.model)
+        estimate = self.path.measure(line.model, request.texts)
+        usage = Usage(1, estimate.at_most, request.max_tokens)
+        claim = self.terms.claim(usage, model=line.model, estimate=estimate)
+        price = max(1, usage.input_tokens + usage.output_tokens)
+        return Turn(line, self.path.dialect.encode(request), claim, Spending(line.budget, price))
+
+    def _next_line(self, line: Line, error: CallFailed | Rejected) -> Line | None:
+        why = error if isinstance(error, Rejected) else self.fault(error)
+        models = [each.model for each in self._rest]
+        chosen = next_model(why, line.model, models)
+        if chosen is not None:
+            number = models.index(chosen)
+            line, self._rest = self._rest[number], self._rest[number + 1 :]
+            return line
+        return line if isinstance(why, Fault) and why.fallback == "truncate" and self._shorten() else None
+
+    def _shorten(self) -> bool:
+        """Take a shorter question in the place of the one that no model has room for, once."""
+        if self.path.truncate is None or self._is_shortened:
+            return False
+        shorter = self.path.truncate(self.request)
+        if shorter is None:
+            return False
+        self.request, self._is_shortened = shorter, True
+        return True
+
+
+def _end_for_want_of_budget(error: CallFailed | Rejected, what: str) -> None:
+    error.add_note(f"{what}: the retry budget has too little left")
+    if isinstance(error, CallFailed):
+        error.is_out_of_budget = True
