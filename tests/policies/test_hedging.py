@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import cache
+from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +26,8 @@ from actors.policies.hedging import (
     TimeToFirst,
     TimeToFirstStatistics,
 )
+
+PAGE = (Path(__file__).parents[2] / "docs/explanation/hedging.md").read_text("utf-8")
 
 Sample = tuple[float, bool]
 """Seconds, and whether it was cut off then."""
@@ -156,34 +161,47 @@ def drop(_times: TimeToFirst, _seconds: float) -> None:
     """What most do with a loser."""
 
 
+@attrs.frozen
+class Call:
+    """One call of a long evening: after what it was hedged, what it took, and what it would have taken."""
+
+    delay: float
+    took: float
+    alone: float
+
+    @property
+    def was_hedged(self) -> bool:
+        return self.alone > self.delay
+
+
+@cache
 def hedge_for_long(
     draw: Callable[[random.Random], float],
     cut_off: Callable[[TimeToFirst, float], None] = TimeToFirst.censored,
     *,
-    seed: int = 0,
-    calls: int = 6000,
     timeout: float = 60.0,
-) -> list[tuple[float, bool]]:
-    """Make calls, each hedged by what those before have taught; return the delay of each, and whether it was."""
-    rng, times, told = random.Random(seed), TimeToFirst(), list[tuple[float, bool]]()
-    for _ in range(calls):
-        after, first = times.p95, draw(rng)
-        if after is None or first <= after:
+) -> tuple[Call, ...]:
+    """Make 6,000 calls, each hedged by what those before have taught, and return the last 5,000."""
+    rng, times, made = random.Random(0), TimeToFirst(), list[Call]()
+    for _ in range(6000):
+        delay, first = times.p95, draw(rng)
+        took = first
+        if delay is None or first <= delay:
             times.learn(first) if first < timeout else cut_off(times, timeout)
         else:
             second = draw(rng)
-            if min(first, after + second) >= timeout:
+            took = min(first, delay + second)
+            if took >= timeout:
                 cut_off(times, timeout)
-                cut_off(times, timeout - after)
-            elif after + second < first:
+                cut_off(times, timeout - delay)
+            elif took < first:
                 times.learn(second)
-                cut_off(times, after + second)
+                cut_off(times, took)
             else:
                 times.learn(first)
-                cut_off(times, first - after)
-        if after is not None:
-            told.append((after, first > after))
-    return told[1000:]
+                cut_off(times, first - delay)
+        made.append(Call(math.inf if delay is None else delay, min(took, timeout), min(first, timeout)))
+    return tuple(made[1000:])
 
 
 def lognormal(rng: random.Random) -> float:
@@ -198,12 +216,16 @@ def heavy_tailed(rng: random.Random) -> float:
     return rng.paretovariate(1.1)
 
 
-def tenth_hangs(rng: random.Random) -> float:
-    return math.inf if rng.random() < 0.1 else lognormal(rng)
+def one_in_fifteen_hangs(rng: random.Random) -> float:
+    return math.inf if rng.random() < 1 / 15 else lognormal(rng)
 
 
-def share_of_hedged(told: list[tuple[float, bool]]) -> float:
-    return statistics.mean(was_hedged for _, was_hedged in told)
+def share_of_hedged(calls: Sequence[Call]) -> float:
+    return statistics.mean(call.was_hedged for call in calls)
+
+
+def p99(seconds: Iterable[float]) -> float:
+    return statistics.quantiles(seconds, n=100)[98]
 
 
 WORLDS = pytest.mark.parametrize(
@@ -215,9 +237,9 @@ WORLDS = pytest.mark.parametrize(
 def test_a_twentieth_is_hedged_for_ever(
     draw: Callable[[random.Random], float], share_when_dropped: float
 ) -> None:
-    told = hedge_for_long(draw)
-    assert 0.04 < share_of_hedged(told) < 0.06 < share_when_dropped
-    first, last = told[:2500], told[-2500:]
+    calls = hedge_for_long(draw)
+    assert 0.04 < share_of_hedged(calls) < 0.06 < share_when_dropped
+    first, last = calls[:2500], calls[-2500:]
     assert abs(share_of_hedged(first) - share_of_hedged(last)) < 0.015
 
 
@@ -229,10 +251,29 @@ def test_with_losers_dropped_hedging_feeds_itself(
 
 
 def test_calls_that_hang_neither_switch_it_off_nor_drag_it_down() -> None:
-    told = hedge_for_long(tenth_hangs)
-    assert 0.09 < share_of_hedged(told) < 0.13
-    assert min(delay for delay, _ in told) > 2.4  # 0.9 of the answers of a model that hangs in no call
-    assert max(delay for delay, _ in told) < 20
+    calls = hedge_for_long(one_in_fifteen_hangs)
+    assert 0.06 < share_of_hedged(calls) < 0.1
+    assert min(call.delay for call in calls) > 3.16  # what it is for a model that never hangs
+    assert max(call.delay for call in calls) < 20
+
+
+@pytest.mark.parametrize(
+    ("row", "draw"),
+    [
+        ("log-normal", lognormal),
+        ("exponential", exponential),
+        ("heavy-tailed", heavy_tailed),
+        ("one in fifteen hangs", one_in_fifteen_hangs),
+    ],
+)
+def test_the_page_tells_what_hedging_gains_and_costs(
+    row: str, draw: Callable[[random.Random], float]
+) -> None:
+    calls, dropped = hedge_for_long(draw), hedge_for_long(draw, drop)
+    seconds = [f"{p99(call.alone for call in calls):.1f} s", f"{p99(call.took for call in calls):.1f} s"]
+    shares = [f"{share_of_hedged(each):.1%}".replace("%", " %") for each in (calls, dropped)]
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row} ")]
+    assert [cell.strip() for cell in line.strip("|").split("|")[1:]] == [*seconds, *shares]
 
 
 def test_it_follows_a_model_that_has_become_slower_and_one_that_has_become_faster() -> None:
