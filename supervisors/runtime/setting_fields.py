@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -25,18 +26,34 @@ LONGEST_NUMBER = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _KEY = re.compile(r"[!-~]+")  # what an HTTP header value carries unharmed: visible ASCII
 
+TABLES = "tables"
+"""Under which a field keeps what it was made of by `tables`."""
+
+TABLE_NAMES = "named by small letters, digits and single _ between them"
+
 Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 
-def whole(default: int, *, at_least: int) -> Any:
+@attrs.frozen
+class Tables:
+    """What a field of tables is made of; see `tables`."""
+
+    kind: type[attrs.AttrsInstance]
+    default: Mapping[str, attrs.AttrsInstance]
+    is_name: Callable[[str], bool]
+
+
+def whole(default: int | None, *, at_least: int) -> Any:
     """Make a field for a whole number.
 
     Args:
-        default: its value when nobody gives one.
+        default: its value when nobody gives one; None is taken too where it is the default.
         at_least: the smallest value it takes.
     """
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is None and default is None:
+            return
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError(f"{attribute.name} must be a whole number, got {shown(value)}")
         if value < at_least:
@@ -45,16 +62,18 @@ def whole(default: int, *, at_least: int) -> Any:
     return _field(default, check)
 
 
-def seconds(default: float, *, at_least: float | None = None, above: float | None = None) -> Any:
+def seconds(default: float | None, *, at_least: float | None = None, above: float | None = None) -> Any:
     """Make a field for a length of time in seconds, always finite.
 
     Args:
-        default: its value when nobody gives one.
+        default: its value when nobody gives one; None is taken too where it is the default.
         at_least: the smallest value it takes, or None for no such bound.
         above: the bound it must exceed, or None for no such bound.
     """
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is None and default is None:
+            return
         if not isinstance(value, float):
             raise TypeError(f"{attribute.name} must be a number of seconds, got {shown(value)}")
         if not math.isfinite(value):
@@ -75,6 +94,18 @@ def share(default: float) -> Any:
             raise TypeError(f"{attribute.name} must be a number, got {shown(value)}")
         if not 0 < value <= 1:  # not-a-number fails every comparison, so it fails here too
             raise ValueError(f"{attribute.name} must be > 0 and <= 1, got {value:g}")
+
+    return _field(default, check, converter=_float_of_int)
+
+
+def portion(default: float, *, above: float, below: float) -> Any:
+    """Make a field for a number between two bounds, neither of them included."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, float):
+            raise TypeError(f"{attribute.name} must be a number, got {shown(value)}")
+        if not above < value < below:  # not-a-number fails here too
+            raise ValueError(f"{attribute.name} must be > {above:g} and < {below:g}, got {value:g}")
 
     return _field(default, check, converter=_float_of_int)
 
@@ -127,14 +158,19 @@ def secret(default: str) -> Any:
     return _field(default, check, is_shown=False)
 
 
-def names(default: tuple[str, ...]) -> Any:
-    """Make a field for one or more different names, in order of preference."""
+def names(default: tuple[str, ...], *, at_least: int = 1) -> Any:
+    """Make a field for different names, in order of preference.
+
+    Args:
+        default: its value when nobody gives one.
+        at_least: how many there must be, 0 or 1.
+    """
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, tuple):
             raise TypeError(f"{attribute.name} must be a list of names, got {shown(value)}")
-        if not value:
-            raise ValueError(f"{attribute.name} must hold at least 1 name, got none")
+        if len(cast("tuple[object, ...]", value)) < at_least:
+            raise ValueError(f"{attribute.name} must hold at least {at_least} name, got none")
         for name in cast("tuple[object, ...]", value):
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise ValueError(f"{attribute.name} must be a list of names, got {shown(name)} in it")
@@ -142,6 +178,45 @@ def names(default: tuple[str, ...]) -> Any:
                 raise ValueError(f"{attribute.name} must name each once, got {shown(name)} twice")
 
     return _field(default, check, converter=_tuple_of_list)
+
+
+def tables(
+    kind: type[attrs.AttrsInstance],
+    default: Mapping[str, attrs.AttrsInstance],
+    *,
+    is_name: Callable[[str], bool],
+) -> Any:
+    """Make a field for any number of tables of one kind, by name, that nobody can change.
+
+    In code it holds exactly what it is given. Where tables come from a file or the environment, each of them
+    changes what it names of the default of its name, or of the kind where there is none.
+
+    Args:
+        kind: the class of each table, whose fields are made by the functions above.
+        default: its value when nobody gives one.
+        is_name: whether a table may be called so.
+    """
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{attribute.name} must be tables by name, got {shown(value)}")
+        for name, table in cast("Mapping[object, object]", value).items():
+            if not isinstance(name, str) or not is_name(name):
+                raise ValueError(f"{attribute.name} must be {TABLE_NAMES}, got {shown(name)}")
+            if not isinstance(table, kind):
+                raise TypeError(f"{attribute.name} must be of {kind.__name__}, got {shown(table)}")
+
+    return attrs.field(
+        default=MappingProxyType(dict(default)),
+        validator=check,
+        converter=_frozen_of_mapping,
+        metadata={TABLES: Tables(kind, default, is_name)},
+    )
+
+
+def tables_of(attribute: Any) -> Tables | None:
+    """Return what a field was made of by `tables`, or None for any other."""
+    return cast("Tables | None", attribute.metadata.get(TABLES))
 
 
 def shown(value: object) -> str:
@@ -185,6 +260,14 @@ def _float_of_int(value: object) -> object:
 
 def _tuple_of_list(value: object) -> object:
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+
+
+def _frozen_of_mapping(value: object) -> object:
+    return (
+        MappingProxyType(dict(cast("Mapping[object, object]", value)))
+        if isinstance(value, Mapping)
+        else value
+    )
 
 
 def _is_web_address(value: str) -> bool:

@@ -20,6 +20,12 @@ import attrs
 from actors.errors import SettingsError
 from actors.policies.limits import Limits
 from actors.policies.output_policy import OUTPUT_POLICIES
+from supervisors.runtime.service_settings import (
+    DegradationSettings,
+    ServiceSettings,
+    service_contradictions,
+    services,
+)
 from supervisors.runtime.setting_fields import (
     names,
     one_of,
@@ -234,6 +240,8 @@ class Settings:
     readers: ReaderSettings = attrs.field(factory=ReaderSettings)
     retry: RetrySettings = attrs.field(factory=RetrySettings)
     supervision: SupervisionSettings = attrs.field(factory=SupervisionSettings)
+    services: Mapping[str, ServiceSettings] = services()
+    degradation: DegradationSettings = attrs.field(factory=DegradationSettings)
 
     def __attrs_post_init__(self) -> None:
         contradictions = tuple(_contradictions(self))
@@ -246,15 +254,17 @@ class Settings:
 
         Args:
             path: a TOML file, or None for none.
-            environ: environment variables; `UNDERSTUDY_<SECTION>__<KEY>` and `ANTHROPIC_API_KEY` count.
+            environ: environment variables; `UNDERSTUDY_<SECTION>__<KEY>`, `UNDERSTUDY_SERVICES__<NAME>__<KEY>` and
+                `ANTHROPIC_API_KEY` count.
             overrides: values from elsewhere, such as options of a command.
 
         Raises:
             SettingsError: with a line for each thing that is wrong.
         """
-        in_file = from_file(path) if path is not None else ()
+        kinds = known_keys(cls)
+        in_file = from_file(path, kinds=kinds) if path is not None else ()
         aliases = {"ANTHROPIC_API_KEY": ("provider", "api_key")}
-        around = from_environment(environ, kinds=known_keys(cls), aliases=aliases)
+        around = from_environment(environ, kinds=kinds, aliases=aliases)
         return structure(cls, (*in_file, *around, *overrides))
 
 
@@ -279,6 +289,7 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
     for (key, bound), (value, most) in ordered.items():
         if value > most:
             yield Contradiction((key, bound), f"{key} must be <= {bound} ({shown(most)}), got {shown(value)}")
+    yield from service_contradictions(settings.services, settings.degradation)
 
 
 def check_sections_fit(settings: Settings) -> None:

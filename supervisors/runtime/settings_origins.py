@@ -11,8 +11,10 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, cast
+from types import NoneType, UnionType
+from typing import Any, cast, get_args
 
 import attrs
 
@@ -27,6 +29,10 @@ NEAR = 0.85
 """How alike a foreign variable must be to a known one to be taken for a slip of the pen; 1.0 is equal."""
 
 KeyPath = tuple[str, ...]
+"""A section and a key; with the name of a table between them where a section holds tables."""
+
+ANY_NAME = "<name>"
+"""Stands in a path for the name of any table."""
 
 _SWITCHES = {"true": True, "false": False}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -37,7 +43,7 @@ class Given:
     """One value somebody gave.
 
     Args:
-        path: section and key it is meant for; a section alone where its content is no table.
+        path: section, perhaps a table's name, and key it is meant for; less where what stands there is no table.
         value: what was given; never shown by itself, it may be a secret.
         origin: the file, the environment variable or the option it stood in.
     """
@@ -47,8 +53,12 @@ class Given:
     origin: str
 
 
-def from_file(path: Path) -> tuple[Given, ...]:
+def from_file(path: Path, *, kinds: Mapping[KeyPath, Any]) -> tuple[Given, ...]:
     """Read a TOML file.
+
+    Args:
+        path: where it is.
+        kinds: every known key with the type of its value.
 
     Returns:
         its values in the order of the file; none for an empty file.
@@ -57,7 +67,7 @@ def from_file(path: Path) -> tuple[Given, ...]:
         SettingsError: the file is missing, not readable, too large, not UTF-8 or not TOML.
     """
     origin = str(path)
-    return tuple(_flat(_parsed(_text(path), origin), origin))
+    return tuple(_flat(_parsed(_text(path), origin), origin, _holders(kinds)))
 
 
 def from_environment(
@@ -73,15 +83,15 @@ def from_environment(
     Returns:
         one value for each variable that is meant for us, aliases first, then by name; a later one wins.
     """
-    known = {_variable(path): path for path in kinds}
+    known, holders = {_variable(path): path for path in kinds}, _holders(kinds)
     foreign = [Given(path, environ[name].strip(), name) for name, path in aliases.items() if name in environ]
     own = [
         Given(path, environ[name].strip(), name)
         for name in sorted(environ)
-        if name.startswith(PREFIX) and (path := _path(name, known)) is not None
+        if name.startswith(PREFIX) and (path := _path(name, known, holders)) is not None
     ]
     return tuple(
-        attrs.evolve(given, value=_from_text(str(given.value), kinds.get(given.path)))
+        attrs.evolve(given, value=_from_text(str(given.value), _kind_of(given.path, kinds)))
         for given in (*foreign, *own)
         if given.value
     )
@@ -115,12 +125,28 @@ def _parsed(text: str, origin: str) -> dict[str, object]:
         raise SettingsError((f"{origin}: is not usable TOML: {type(error).__name__.lower()}",)) from error
 
 
-def _flat(data: Mapping[str, object], origin: str) -> Iterator[Given]:
+def _flat(data: Mapping[str, object], origin: str, holders: AbstractSet[str]) -> Iterator[Given]:
     for section, content in data.items():
-        if table := _table(content):
-            yield from (Given((section, key), value, origin) for key, value in table.items())
-        else:
-            yield Given((section,), content, origin)
+        depth = 2 if section in holders else 1
+        yield from (Given(path, value, origin) for path, value in _leaves((section,), content, depth))
+
+
+def _leaves(path: KeyPath, content: object, depth: int) -> Iterator[tuple[KeyPath, object]]:
+    """Yield what stands `depth` tables deep, and what stands higher and is no table, or an empty one."""
+    if depth and (table := _table(content)):
+        for key, value in table.items():
+            yield from _leaves((*path, key), value, depth - 1)
+    else:
+        yield path, content
+
+
+def _holders(kinds: Mapping[KeyPath, Any]) -> AbstractSet[str]:
+    """Return the sections that hold tables by name."""
+    return {section for section, *rest in kinds if ANY_NAME in rest}
+
+
+def _kind_of(path: KeyPath, kinds: Mapping[KeyPath, Any]) -> Any:
+    return kinds.get(path) or kinds.get((path[0], ANY_NAME, path[-1]))
 
 
 def _table(content: object) -> dict[str, object] | None:
@@ -131,19 +157,23 @@ def _variable(path: KeyPath) -> str:
     return PREFIX + SEPARATOR.join(path).upper()
 
 
-def _path(name: str, known: Mapping[str, KeyPath]) -> KeyPath | None:
+def _path(name: str, known: Mapping[str, KeyPath], holders: AbstractSet[str]) -> KeyPath | None:
     """Return the key `name` is meant for, or None where it is none of ours, such as `UNDERSTUDY_DEBUG`."""
     if name in known:
         return known[name]
     section, separator, key = name.removeprefix(PREFIX).lower().partition(SEPARATOR)
     if separator:
-        return (section, key)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+        # In the name of a table stand no two underscores in a row, so the next two end it.
+        return (section, *key.split(SEPARATOR, 1)) if section in holders else (section, key)
+    is_near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR) or section.startswith(
+        tuple(f"{holder}_" for holder in holders)
+    )
     # One underscore too few is the likely slip; passing it by would drop a setting without a word.
-    return (name.removeprefix(PREFIX).lower(),) if near else None
+    return (section,) if is_near else None
 
 
 def _from_text(text: str, kind: Any) -> object:
+    kind = _unless_none(kind)
     if kind is int and _WHOLE.fullmatch(text):
         return int(text)
     if kind is bool and text.lower() in _SWITCHES:
@@ -156,3 +186,10 @@ def _from_text(text: str, kind: Any) -> object:
     if kind == tuple[str, ...]:
         return tuple(name.strip() for name in text.split(",") if name.strip())
     return text
+
+
+def _unless_none(kind: Any) -> Any:
+    """Return the kind of a value that may be left out."""
+    if not isinstance(kind, UnionType):
+        return kind
+    return next(each for each in get_args(kind) if each is not NoneType)

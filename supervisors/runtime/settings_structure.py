@@ -1,8 +1,8 @@
 """From given values to a frozen object, or to all that is wrong with them at once.
 
-Works for any attrs class whose fields are sections, which are attrs classes themselves. cattrs walks the
-classes and collects; each field's own converter and validator decide. Validators run in the constructor,
-which stops at the first wrong value, so each field is checked on its way in as well.
+Works for any attrs class whose fields are sections: attrs classes themselves, or tables of one such class by name
+(`setting_fields.tables`). cattrs walks the classes and collects; each field's own converter and validator decide.
+Validators run in the constructor, which stops at the first wrong value, so each field is checked on its way in as well.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import attrs
-from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
+from cattrs import AttributeValidationNote, ClassValidationError, Converter, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 
 from actors.errors import SettingsError
-from supervisors.runtime.setting_fields import shown
-from supervisors.runtime.settings_origins import Given, KeyPath
+from supervisors.runtime.setting_fields import TABLE_NAMES, Tables, shown, tables_of
+from supervisors.runtime.settings_origins import ANY_NAME, Given, KeyPath
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
@@ -48,12 +48,24 @@ class ContradictionError(ValueError):
 
 
 def known_keys(cls: type[attrs.AttrsInstance]) -> dict[KeyPath, Any]:
-    """Return every key of `cls` as (section, key) with the type of its value, in the order of the classes."""
+    """Return every key of `cls` with the type of its value, in the order of the classes.
+
+    Returns:
+        by (section, key), or (section, "<name>", key) where a section holds tables by name.
+    """
     return {
-        (section.name, key.name): key.type
+        (*above, key.name): key.type
         for section in attrs.fields(attrs.resolve_types(cls))
-        for key in attrs.fields(attrs.resolve_types(cast("type[attrs.AttrsInstance]", section.type)))
+        for above, kind in (_section(section),)
+        for key in attrs.fields(attrs.resolve_types(kind))
     }
+
+
+def _section(field: Any) -> tuple[KeyPath, type[attrs.AttrsInstance]]:
+    """Return the path of a section's keys, and the class that holds them."""
+    if (tables := tables_of(field)) is not None:
+        return (field.name, ANY_NAME), tables.kind
+    return (field.name,), field.type
 
 
 def structure(cls: type[T], given: Iterable[Given]) -> T:
@@ -75,25 +87,39 @@ def _merged(given: Iterable[Given]) -> tuple[dict[str, object], dict[KeyPath, st
     content: dict[str, object] = {}
     origins: dict[KeyPath, str] = {}
     for one in given:
-        section, *rest = one.path
-        if not rest:
-            content[section] = {} if one.value == {} else one.value
-        elif isinstance(table := content.setdefault(section, {}), dict):
-            table[rest[0]] = one.value
-        else:
-            continue  # the section itself is wrong, and that is what will be told
+        *above, last = one.path
+        if (table := _table_at(content, above)) is None:
+            continue  # what stands above it is wrong, and that is what will be told
+        table[last] = one.value
         origins[one.path] = one.origin
     return content, origins
 
 
+def _table_at(content: dict[str, object], path: Iterable[str]) -> dict[str, object] | None:
+    """Return the table at `path`, made where there is none, or None where something else stands."""
+    for name in path:
+        below = content.get(name, {})
+        if not isinstance(below, dict):
+            return None
+        # What was given belongs to whoever gave it, so a copy of it is added to.
+        content[name] = content = dict(cast("dict[str, object]", below))
+    return content
+
+
 def _converter(cls: type[attrs.AttrsInstance]) -> Converter:
     converter = Converter(forbid_extra_keys=True, detailed_validation=True)
-    attrs.resolve_types(cls)
-    for section in attrs.fields(cls):
-        kind = cast("type[attrs.AttrsInstance]", section.type)
-        fields = {key.name: override(struct_hook=_checked(key)) for key in attrs.fields(kind)}
-        make = cast("Any", make_dict_structure_fn)  # its keyword arguments have no type of their own
-        converter.register_structure_hook(kind, _table(section.name, make(kind, converter, **fields)))
+    make = cast("Any", make_dict_structure_fn)  # its keyword arguments have no type of their own
+    sections: dict[str, Any] = {}
+    for section in attrs.fields(attrs.resolve_types(cls)):
+        _, kind = _section(section)
+        fields = {
+            key.name: override(struct_hook=_checked(key)) for key in attrs.fields(attrs.resolve_types(kind))
+        }
+        make_one = make(kind, converter, **fields)
+        tables = tables_of(section)
+        hook = _table(section.name, make_one) if tables is None else _tables(section.name, tables, make_one)
+        sections[section.name] = override(struct_hook=hook)
+    converter.register_structure_hook(cls, make(cls, converter, **sections))
     return converter
 
 
@@ -113,6 +139,41 @@ def _table(section: str, make: Callable[[Any, Any], object]) -> Callable[[object
         if not isinstance(value, Mapping):
             raise TypeError(f"{section} must be a table, got {_kind_of(value)}")
         return make(value, kind)
+
+    return hook
+
+
+def _tables(
+    section: str, tables: Tables, make: Callable[[Any, Any], object]
+) -> Callable[[object, Any], object]:
+    """Return a hook that makes every table of a section, and collects what is wrong with each of them."""
+
+    def make_table(name: object, content: object) -> object:
+        if not isinstance(name, str) or not tables.is_name(name):
+            raise ValueError(f"{_printable(str(name))} must be {TABLE_NAMES}")
+        if not isinstance(content, Mapping):
+            raise TypeError(f"{name} must be a table, got {_kind_of(content)}")
+        default = tables.default.get(name)
+        known = {} if default is None else attrs.asdict(default, recurse=False)
+        return make({**known, **cast("Mapping[str, object]", content)}, tables.kind)
+
+    def hook(value: object, kind: Any) -> object:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{section} must be a table, got {_kind_of(value)}")
+        # The constructors of both are hidden by those of their base classes.
+        note, make_error = cast("Any", AttributeValidationNote), cast("Any", ClassValidationError)
+        made: dict[Any, object] = {**tables.default}
+        wrong: list[Exception] = []
+        for name, content in cast("Mapping[object, object]", value).items():
+            try:
+                made[name] = make_table(name, content)
+            except Exception as error:  # noqa: BLE001  # collected, and raised as one below
+                # The note by which cattrs says whose fault it is, for the walk that makes lines of it.
+                error.add_note(note(f"table {name}", str(name), tables.kind))
+                wrong.append(error)
+        if wrong:
+            raise make_error(f"while structuring {section}", wrong, kind)
+        return made
 
     return hook
 
@@ -157,14 +218,25 @@ class _Problems:
                 yield self._from(f"{_printable(one)} is not a setting; {self._hint(one)}", one)
 
     def _hint(self, key: str) -> str:
-        _section, _, name = key.rpartition(".")
-        elsewhere = [known for known in self._known if known.partition(".")[2] == name]
-        candidates = self._known if name != key else (*self._sections, *self._known)
+        section, _, name = key.rpartition(".")
+        holder, _, table = section.partition(".")
+        # Whoever speaks of one table is told the key as it is called there.
+        known = [
+            each.replace(f"{holder}.{ANY_NAME}", f"{holder}.{table}") if table else each
+            for each in self._known
+        ]
+        elsewhere = [each for each in known if each.rpartition(".")[2] == name]
+        candidates = known if name != key else (*self._sections, *known)
         near = elsewhere or difflib.get_close_matches(key, candidates, n=1, cutoff=0.0)
         return f"the nearest is {near[0]}"
 
     def _from(self, text: str, *keys: str) -> str:
-        origins = [self._origins[key] for key in keys if key in self._origins]
+        origins = [
+            origin
+            for key in keys
+            for given, origin in self._origins.items()
+            if given == key or (key not in self._origins and given.startswith(f"{key}."))
+        ]
         return f"{' and '.join(dict.fromkeys(origins))}: {text}" if origins else text
 
 

@@ -11,34 +11,47 @@ from hooks_loading import ROOT, load_hook
 
 from actors.errors import SettingsError
 from supervisors.runtime.settings import Settings
-from supervisors.runtime.settings_origins import Given
+from supervisors.runtime.settings_origins import ANY_NAME, Given
 from supervisors.runtime.settings_structure import known_keys, structure
 
 settings_table = load_hook("settings_table")
 ROWS: tuple[Any, ...] = tuple(settings_table.rows())
 BOUNDED = [row for row in ROWS if re.search(r">=? \d+$", row.bound)]
+NEW = "weather"
+"""A service that is not there by default."""
 NO_REASON = {"api_key"}
 """A secret has no default, so there is no reason for one."""
 
 
 def loads(row: Any, value: object) -> bool:
     """Return whether `value` itself is taken for the key of `row`; contradictions with other keys do not count."""
+    path = tuple(NEW if part == ANY_NAME else part for part in row.path)
     try:
-        structure(Settings, [Given((row.section, row.key), value, "a test")])
+        structure(Settings, [Given(path, value, "a test")])
     except SettingsError as error:
-        return f"{row.section}.{row.key} must be >" not in str(error)
+        return f"{'.'.join(path)} must be >" not in str(error)
     return True
 
 
+def default_of(row: Any) -> object:
+    settings = structure(Settings, [Given(("services", NEW), {}, "a test")])
+    section, *names = row.path
+    found: Any = getattr(settings, section)
+    for name in names:
+        found = found[NEW] if name == ANY_NAME else getattr(found, name)
+    return found
+
+
 def test_every_key_has_one_row_in_the_order_of_the_classes() -> None:
-    assert [(row.section, row.key) for row in ROWS] == list(known_keys(Settings))
+    assert [row.path for row in ROWS] == list(known_keys(Settings))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variable)
 def test_a_default_is_shown_as_one_would_write_it(row: Any) -> None:
-    default = getattr(getattr(Settings(), row.section), row.key)
-    shown = tomllib.loads(f"value = {row.default}")["value"] if row.default else ""
-    assert (tuple(shown) if isinstance(shown, list) else shown) == default
+    default = default_of(row)
+    shown = tomllib.loads(f"value = {row.default}")["value"] if row.default else (default or "")
+    assert (tuple(shown) if isinstance(shown, list) else shown) == ("" if default is None else default)
+    assert bool(row.default) == (default not in ("", None))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.variable)
@@ -66,6 +79,10 @@ def test_all_numbers_have_a_bound() -> None:
         "`auto` or `sliding_window` or `token_bucket`",
         "`at_completion` or `estimate` or `max_tokens` or `learned`",
         "`true` or `false`",
+        "different names, or none",
+        "number > 0.9286 and < 1",
+        "`search` or `stores` or `model` or `chat`",
+        "`low` or `medium` or `high` or `critical`",
     }
 
 
@@ -73,6 +90,28 @@ def test_an_environment_variable_is_named_as_it_is_read() -> None:
     row = next(row for row in ROWS if row.key == "requests")
     assert row.variable == "UNDERSTUDY_LIMITS__REQUESTS"
     assert Settings.load(None, {row.variable: "40"}).limits.requests == 40
+
+
+def test_a_variable_of_a_service_has_the_place_of_its_name() -> None:
+    row = next(row for row in ROWS if row.key == "timeout")
+    assert row.variable == "UNDERSTUDY_SERVICES__<NAME>__TIMEOUT"
+    environ = {row.variable.replace("<NAME>", "SEARCH"): "7"}
+    assert Settings.load(None, environ).services["search"].timeout == 7.0
+
+
+def test_the_services_that_are_there_by_default_are_shown_where_they_differ() -> None:
+    page = settings_table.tables().splitlines()
+    begin = page.index("| | `breaker` | `priority` |")
+    assert page[begin + 1 : begin + 8] == [
+        "|---|---|---|",
+        '| `[services.search]` | `"search"` | `"medium"` |',
+        '| `[services.memory]` | `"stores"` | `"medium"` |',
+        '| `[services.stores]` | `"stores"` | `"high"` |',
+        '| `[services.model]` | `"model"` | `"high"` |',
+        '| `[services.chat]` | `"chat"` | `"critical"` |',
+        "",
+    ]
+    assert "## services.&lt;name&gt;" in page
 
 
 def test_the_tables_stand_where_the_page_asks_for_them_and_nowhere_else() -> None:

@@ -24,7 +24,7 @@ from supervisors.runtime.settings import (
     SupervisionSettings,
     check_sections_fit,
 )
-from supervisors.runtime.settings_origins import Given
+from supervisors.runtime.settings_origins import ANY_NAME, Given
 from supervisors.runtime.settings_structure import ContradictionError, known_keys, structure
 
 KEY = "sk-ant-very-secret"
@@ -433,7 +433,9 @@ def test_a_wrong_value_is_shown_in_one_short_harmless_line(value: object, text: 
 
 def test_every_setting_has_its_default_within_its_own_bounds() -> None:
     for section in attrs.fields(Settings):
-        attrs.validate(getattr(Settings(), section.name))
+        default = getattr(Settings(), section.name)
+        for table in default.values() if isinstance(default, Mapping) else [default]:
+            attrs.validate(table)
 
 
 def test_a_fault_in_a_class_of_settings_is_not_taken_for_a_wrong_setting() -> None:
@@ -469,10 +471,17 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
 )
 known = sorted(known_keys(Settings))
-sections = st.sampled_from(sorted({section for section, _key in known})) | st.text()
-keys = st.sampled_from(sorted({key for _section, key in known})) | st.text()
+sections = st.sampled_from(sorted({path[0] for path in known})) | st.text()
+services = st.sampled_from(["search", "weather", ANY_NAME]) | st.text()
+keys = st.sampled_from(sorted({path[-1] for path in known})) | st.text()
+paths = st.sampled_from(known) | st.sampled_from(
+    [(path[0], "search", path[-1]) for path in known if len(path) > 2]
+)
 givens = st.builds(
-    Given, st.tuples(sections) | st.tuples(sections, keys) | st.sampled_from(known), values, st.text()
+    Given,
+    st.tuples(sections) | st.tuples(sections, keys) | st.tuples(sections, services, keys) | paths,
+    values,
+    st.text(),
 )
 
 
@@ -485,7 +494,7 @@ def test_anything_as_settings_gives_settings_or_one_error_of_lines(given: list[G
 
 @given(
     st.dictionaries(
-        st.sampled_from([f"UNDERSTUDY_{section}__{key}".upper() for section, key in known])
+        paths.map(lambda path: f"UNDERSTUDY_{'__'.join(path)}".upper())
         | st.text().map("UNDERSTUDY_".__add__)
         | st.just("ANTHROPIC_API_KEY"),
         st.text() | st.integers().map(str) | st.floats().map(str),
