@@ -17,7 +17,7 @@ from functools import partial
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.call import CallPath, Dialect, Line
+from actors.call_path import CallPath, Dialect, Line
 from actors.call_steps import Answered
 from actors.call_terms import ORDINARY, CallTerms
 from actors.cooldown import Cooldown
