@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import socket
+import ssl
 import struct
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +22,7 @@ from trio.testing import MockClock
 
 from actors.errors import TransportFailed
 from actors.transport import MAX_BODY, HttpxTransport
+from actors.wire.faults import fault_of
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 
 URL = "http://127.0.0.1:1/v1/messages"
@@ -252,6 +255,110 @@ class TestFaults:
         trio.run(main)
 
 
+class TestCarriedFaults:
+    @pytest.mark.parametrize(
+        ("error", "kind", "charged"),
+        [
+            (httpx.ConnectTimeout("x"), "network_timeout", False),
+            (httpx.PoolTimeout("x"), "network_timeout", False),
+            (httpx.ConnectError("x"), "network_refused", False),
+            (httpx.ProxyError("x"), "network_refused", False),
+            (httpx.ReadTimeout("x"), "network_timeout", True),
+            (httpx.WriteTimeout("x"), "network_timeout", True),
+            (trio.TooSlowError(), "network_timeout", True),
+            (httpx.ReadError("x"), "network_reset", True),
+            (httpx.WriteError("x"), "network_reset", True),
+            (trio.BrokenResourceError(), "network_reset", True),
+            (trio.ClosedResourceError(), "network_reset", True),
+            (OSError(), "network_reset", True),
+            (httpx.RemoteProtocolError("x"), "stream_interrupted", True),
+            (httpx.DecodingError("x"), "stream_interrupted", True),
+            (httpx.StreamClosed(), "stream_interrupted", True),
+        ],
+    )
+    async def test_a_failed_exchange_carries_its_fault_and_agrees_with_it(
+        self, error: Exception, kind: str, charged: bool
+    ) -> None:
+        failed = await failure(raising(error))
+        assert failed.fault is not None
+        assert (failed.fault.kind, failed.fault.charged, failed.fault.retryable) == (kind, charged, True)
+        assert (failed.charged, failed.retryable) == (charged, True)
+        assert (failed.fault.message, failed.fault.raw) == (str(failed), None)
+        assert fault_of(failed) is failed.fault
+
+    @pytest.mark.parametrize(
+        ("cause", "kind", "retryable"),
+        [
+            (socket.gaierror(socket.EAI_NONAME, "x"), "dns", True),
+            (ssl.SSLCertVerificationError("x"), "network_refused", False),
+            (TimeoutError("x"), "network_timeout", True),
+            (ConnectionRefusedError("x"), "network_refused", True),
+            (ExceptionGroup("", [OSError(), socket.gaierror(socket.EAI_AGAIN, "x")]), "dns", True),
+        ],
+    )
+    async def test_why_no_connection_came_up_its_cause_tells(
+        self, cause: Exception, kind: str, retryable: bool
+    ) -> None:
+        error = httpx.ConnectError("x")
+        error.__cause__ = OSError("all attempts failed")
+        error.__cause__.__cause__ = cause
+        failed = await failure(raising(error))
+        assert failed.fault is not None
+        assert (failed.fault.kind, failed.fault.retryable, failed.fault.charged) == (kind, retryable, False)
+        assert (failed.kind, failed.retryable, failed.charged) == ("connect", retryable, False)
+
+    @pytest.mark.parametrize(
+        "request_",
+        [HttpRequest("POST", "http://"), HttpRequest("POST", URL, {"x-api-key": "sk-ant-hidden-\u20ac"})],
+    )
+    async def test_what_is_no_request_is_the_callers_mistake(self, request_: HttpRequest) -> None:
+        failed = await failure(HttpxTransport(trust_env=False), request_)
+        assert failed.fault is not None
+        assert (failed.fault.kind, failed.fault.retryable) == ("invalid_request", False)
+        assert failed.fault.charged is failed.charged
+
+    @pytest.mark.parametrize("error", [httpx.ReadError("x"), trio.BrokenResourceError(), OSError()])
+    async def test_an_answer_that_breaks_when_it_had_begun_is_an_interrupted_stream(
+        self, error: Exception
+    ) -> None:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"abc"
+            raise error
+
+        failed = await failure(scripted(lambda _: httpx.Response(200, content=body())))
+        assert failed.fault is not None
+        assert (failed.kind, failed.fault.kind) == ("reset", "stream_interrupted")
+
+    async def test_a_silence_in_the_middle_of_an_answer_is_a_silence(self) -> None:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"abc"
+            raise httpx.ReadTimeout("x")
+
+        failed = await failure(scripted(lambda _: httpx.Response(200, content=body())))
+        assert failed.fault is not None
+        assert (failed.kind, failed.fault.kind) == ("timeout", "network_timeout")
+
+    async def test_an_answer_that_is_too_large_or_too_short_is_interrupted(self) -> None:
+        for response in (
+            httpx.Response(200, content=b"x" * 9),
+            httpx.Response(200, headers={"content-length": "7"}, content=b"abc"),
+        ):
+            failed = await failure(scripted(lambda _, answer=response: answer, max_body=8))  # type: ignore[misc]  # bound in its round
+            assert failed.fault is not None
+            assert (failed.fault.kind, failed.fault.retryable) == ("stream_interrupted", True)
+
+    async def test_a_group_carries_the_fault_of_its_worst_part(self) -> None:
+        group = ExceptionGroup("", [httpx.ConnectError("x"), httpx.RemoteProtocolError("y")])
+        failed = await failure(raising(group))
+        assert failed.fault is not None
+        assert (failed.fault.kind, failed.fault.charged) == ("stream_interrupted", True)
+
+    async def test_a_failed_exchange_can_be_pickled_with_its_fault(self) -> None:
+        failed = await failure(raising(httpx.ReadError("x")))
+        copied = pickle.loads(pickle.dumps(failed))  # noqa: S301  # our own bytes
+        assert (copied.fault, copied.kind) == (failed.fault, "reset")
+
+
 class TestGroups:
     async def test_a_group_is_as_bad_as_its_worst_part(self) -> None:
         group = ExceptionGroup(
@@ -438,6 +545,22 @@ class TestSockets:
             failed = await failure(HttpxTransport(trust_env=False), request)
         assert (failed.kind, failed.charged, failed.retryable) == ("connect", False, True)
         assert str(failed) == "no connection: 127.0.0.1 (ConnectError)"
+        assert failed.fault is not None
+        assert failed.fault.kind == "network_refused"
+
+    async def test_a_host_that_nobody_knows_is_a_fault_of_names(self) -> None:
+        class Nowhere(trio.abc.HostnameResolver):
+            async def getaddrinfo(self, *_args: object, **_kwargs: object) -> NoReturn:
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+            async def getnameinfo(self, *_args: object) -> NoReturn:
+                raise NotImplementedError
+
+        trio.socket.set_custom_hostname_resolver(Nowhere())
+        request = HttpRequest("POST", "http://nowhere.invalid/")
+        failed = await failure(HttpxTransport(trust_env=False), request)
+        assert failed.fault is not None
+        assert (failed.kind, failed.fault.kind, failed.fault.charged) == ("connect", "dns", False)
 
     async def test_a_reset_in_the_middle_of_the_body(self) -> None:
         async def server(stream: trio.SocketStream) -> None:
@@ -447,6 +570,8 @@ class TestSockets:
 
         failed = await failure_of(server)
         assert (failed.kind, failed.charged, failed.retryable) == ("reset", True, True)
+        assert failed.fault is not None
+        assert failed.fault.kind == "stream_interrupted"
 
     async def test_a_body_cut_short(self) -> None:
         async def server(stream: trio.SocketStream) -> None:

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import cast
 
-MOST = 1_000
-"""The most exceptions that one walk looks at: far more than anybody reads, and no time at all."""
+MOST = 20_000
+"""The most exceptions that one walk looks at: far more than anybody reads, within a second."""
 
 
 def peek(thing: object, name: str) -> object:
@@ -50,18 +50,18 @@ def leaves(error: BaseException, is_whole: Callable[[BaseException], bool]) -> I
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what `error` was raised from, nearest first, with the members of the groups among it; not `error` itself.
+    """Yield what `error` came of, nearest first, with the members of the groups among it; not `error` itself.
 
-    What was merely being handled at the time is left out: a second attempt, made where a first had failed, would be
-    taken for a consequence of it.
+    That is what it was raised from, and what it was made of: httpcore wraps the system's error as the argument of its
+    own, and its pool then raises that `from None`. What was merely being handled at the time is left out: a second
+    attempt, made where a first had failed, would be taken for a consequence of it.
     """
     waiting, seen = deque([error]), {id(error)}
     while waiting and len(seen) < MOST:
         each = waiting.popleft()
         if each is not error:
             yield each
-        stated = stated_cause(each)
-        for further in (*members(each), *(() if stated is None else (stated,))):
+        for further in (*members(each), *_errors((peek(each, "__cause__"),)), *_arguments(each)):
             if id(further) not in seen:
                 seen.add(id(further))
                 waiting.append(further)
@@ -70,6 +70,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def stated_cause(error: BaseException) -> BaseException | None:
     """Return what `error` was raised from, or None."""
     return next(_errors((peek(error, "__cause__"),)), None)
+
+
+def _arguments(error: BaseException) -> Iterator[BaseException]:
+    arguments = peek(error, "args")
+    return _errors(cast("tuple[object, ...]", arguments) if isinstance(arguments, tuple) else ())
 
 
 def _errors(things: tuple[object, ...]) -> Iterator[BaseException]:

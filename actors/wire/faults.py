@@ -92,7 +92,7 @@ def _of_call(error: CallFailed, provider: str) -> Fault:
     """Return the fault a failed call carries; where it carries none, one that agrees with what it says."""
     carried = peek(error, "fault")
     if isinstance(carried, Fault):
-        return carried if carried.provider else attrs.evolve(carried, provider=provider)
+        return carried if carried.provider or not provider else attrs.evolve(carried, provider=provider)
     if issubclass(type(error), ProviderFailed):
         fault = _of_answer(cast("ProviderFailed", error), provider)
     else:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from actors import errors
 from actors.faults import FaultKind
-from actors.wire.cause_chain import peek
 from actors.wire.foreign_errors import ErrorRow
 
 _NOT_SENT = ErrorRow("rate_limited", charged=False)
@@ -23,7 +22,8 @@ OWN: Mapping[type[BaseException], ErrorRow] = MappingProxyType(
         errors.NeverFits: ErrorRow("context_length", charged=False),
         errors.WaitTooLong: _NOT_SENT,
         errors.QueueFull: _NOT_SENT,
-        errors.BreakerOpen: ErrorRow("server_error", charged=False),
+        # A refusal is immediate: whoever asks again before `retry_at` is refused again.
+        errors.BreakerOpen: ErrorRow("server_error", retryable=False, charged=False),
         errors.OutOfTime: ErrorRow("network_timeout", retryable=False, charged=False),
         errors.Rejected: ErrorRow("internal", retryable=False, charged=False),
         errors.TransportFailed: ErrorRow("stream_interrupted"),
@@ -54,7 +54,4 @@ def own_row(error: BaseException) -> ErrorRow | None:
     kind = type(error)
     if issubclass(kind, _GROUPS) or not issubclass(kind, errors.UnderstudyError):
         return None
-    row = next(OWN[each] for each in kind.__mro__ if each in OWN)
-    if issubclass(kind, errors.BreakerOpen) and peek(error, "retry_at") is None:
-        return ErrorRow(row.kind, retryable=False, charged=False)  # taken out by hand: no time brings it back
-    return row
+    return next(OWN[each] for each in kind.__mro__ if each in OWN)

@@ -2,6 +2,9 @@
 
 Three spellings exist, most exact first: `retry-after-ms` in milliseconds, `retry-after` in seconds, and
 `retry-after` as an HTTP-date. A spelling that says nothing of use is passed over for the next one.
+
+A header that came twice, from the server and from a proxy before it, reads "5, 7": then both ask, and the longer wait
+serves both.
 """
 
 from __future__ import annotations
@@ -43,8 +46,11 @@ def parse_retry_after(headers: Mapping[str, str], *, now_wall: datetime | None) 
 
 
 def _number(text: str | None) -> float | None:
+    """Return the number that a text is, the largest of several, or None; digits are ASCII, without underscores."""
+    if text is None or not text.isascii() or "_" in text:
+        return None
     try:
-        return None if text is None else float(text)
+        return max(float(part) for part in text.split(","))
     except ValueError:
         return None
 

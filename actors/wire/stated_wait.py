@@ -1,7 +1,8 @@
 """How long a refusal asks to be left alone, wherever it says so: in a header, a field of its body, or its text.
 
     retry-after-ms, retry-after                                   all
-    details[] with "retryDelay": "26s"                            Gemini
+    details[] with "retryDelay": "26s"                            Gemini; {"seconds": "26", "nanos": 0} where a
+                                                                  gateway has written it anew
     "Please try again in 6m0s"                                    OpenAI, Groq
     "Please retry in 20.04s", "Please retry after 30 seconds"     Gemini, Azure
 
@@ -25,6 +26,9 @@ _SECONDS_WORDS = re.compile(
     r"(?:try again|retry) (?:in|after) ([0-9]{1,9}(?:\.[0-9]{1,9})?) seconds?\b", re.IGNORECASE
 )
 
+_LARGEST = 10**15
+"""Nobody means more, and no text of digits is made of it."""
+
 
 def stated_wait(
     headers: Mapping[str, str], body: Mapping[str, object], *, now_wall: datetime | None
@@ -47,8 +51,23 @@ def stated_wait(
 
 
 def _in_details(error: Mapping[str, object]) -> float | None:
-    delays = (string_in(detail.get("retryDelay")) for detail in objects_in(error.get("details")))
-    return next((wait for delay in delays if delay and (wait := parse_duration(delay))), None)
+    delays = (_duration(detail.get("retryDelay")) for detail in objects_in(error.get("details")))
+    return next((delay for delay in delays if delay), None)
+
+
+def _duration(value: object) -> float | None:
+    """Return the seconds of a duration as protobuf writes it: a text such as "26.5s", or its two fields."""
+    if (text := string_in(value)) is not None:
+        return parse_duration(text)
+    fields = object_in(value)
+    seconds, nanos = (_whole(fields.get(name, 0)) for name in ("seconds", "nanos"))
+    return parse_duration(f"{seconds}s{nanos}ns") if seconds is not None and nanos is not None else None
+
+
+def _whole(value: object) -> str | None:
+    """Return a whole number that is not negative in its digits, be it a number or, as of 64 bits, a text."""
+    text = str(value) if type(value) is int and 0 <= value <= _LARGEST else string_in(value)
+    return text if text is not None and text.isascii() and text.isdigit() else None
 
 
 def _in_words(words: str) -> float | None:

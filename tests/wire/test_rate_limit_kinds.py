@@ -77,6 +77,11 @@ REFUSALS: dict[str, tuple[LimitKind, int, Body]] = {
         400,
         anthropic("You have reached your specified API usage limits.", "invalid_request_error"),
     ),
+    "anthropic, no credit": (
+        "spend_cap",
+        400,
+        anthropic("Your credit balance is too low to access the Anthropic API.", "invalid_request_error"),
+    ),
     "openai, a minute": (
         "rate",
         429,
@@ -94,6 +99,7 @@ REFUSALS: dict[str, tuple[LimitKind, int, Body]] = {
     "openai, no money": ("spend_cap", 429, openai(BILLING, "insufficient_quota", "insufficient_quota")),
     "openai, no money by type alone": ("spend_cap", 429, openai(BILLING, None, "insufficient_quota")),
     "openai, no credit": ("spend_cap", 429, openai("", "credit_balance_exhausted", "insufficient_quota")),
+    "openai, not active": ("spend_cap", 429, openai("", "billing_not_active", "billing_not_active")),
     "openai, project": ("spend_cap", 429, openai("", "project_spend_limit_exceeded")),
     "openai, slow down": ("acceleration", 503, openai("Slow down", "slow_down", "server_error")),
     "openai, sudden": (
@@ -107,6 +113,7 @@ REFUSALS: dict[str, tuple[LimitKind, int, Body]] = {
         openai("Limit 15000, Used 11972, Requested 4351. Please try again in 5.289s."),
     ),
     "groq, a day": ("daily_quota", 429, openai(TOKENS_PER_DAY)),
+    "groq, blocked": ("spend_cap", 400, openai("", "blocked_api_access", "invalid_request_error")),
     "gemini, a minute": ("rate", 429, gemini("GenerateContentInputTokensPerModelPerMinute-FreeTier")),
     "gemini, both": (
         "daily_quota",
@@ -153,6 +160,7 @@ REFUSALS: dict[str, tuple[LimitKind, int, Body]] = {
         openai("Upstream error from Alibaba: Request rate increased too quickly.", None),
     ),
     "dashscope, arrears": ("spend_cap", 400, dashscope("Arrearage", "Access denied.")),
+    "dashscope, a bill": ("spend_cap", 429, dashscope("PrepaidBillOverdue", "The bill is overdue.")),
     "dashscope, free tier": (
         "spend_cap",
         403,
@@ -171,6 +179,13 @@ def test_openais_words_about_money_are_about_tokens_where_dashscope_signs() -> N
     body = openai(BILLING, "insufficient_quota", "insufficient_quota")
     assert classify_429(429, {"x-dashscope-call-gateway": "true"}, body) == "rate"
     assert classify_429(429, {"x-ratelimit-limit-requests": "1"}, body) == "spend_cap"
+
+
+def test_openais_words_about_money_are_about_tokens_where_the_caller_knows_that_it_is_dashscope() -> None:
+    body = openai(BILLING, "insufficient_quota", "insufficient_quota")
+    assert classify_429(429, {}, body, provider="dashscope") == "rate"
+    assert classify_429(429, {}, body, provider="openai") == "spend_cap"
+    assert classify_429(400, {}, dashscope("Arrearage", ""), provider="dashscope") == "spend_cap"
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 413, 500, 503, 529])
