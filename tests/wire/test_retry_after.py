@@ -40,6 +40,40 @@ def test_a_wait_that_makes_no_sense_is_none(useless: str) -> None:
     assert asked(NOON, retry_after=useless) is None
 
 
+@pytest.mark.parametrize(
+    "useless", ["1_000", "\u0663", "5s", "0x10", "5;x", "2026-05-04T12:00:07Z", "1777896090"]
+)
+def test_a_spelling_that_no_server_means_is_none(useless: str) -> None:
+    assert asked(NOON, retry_after=useless) is None
+    assert asked(retry_after_ms=useless, retry_after="2") in {2.0, 1_777_896.09}
+
+
+@pytest.mark.parametrize(
+    ("twice", "wait"),
+    [("5, 7", 7.0), ("7,5", 7.0), ("5, 5", 5.0), ("0, 3", 3.0), ("-1, 0", None), ("5,", None)],
+)
+def test_a_header_that_came_twice_asks_for_the_longer_wait(twice: str, wait: float | None) -> None:
+    assert asked(retry_after=twice) == wait
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 04 May 2026 12:00:07 GMT",
+        "Monday, 04-May-26 12:00:07 GMT",
+        "Mon May  4 12:00:07 2026",
+        "Mon, 04 May 2026 14:00:07 +0200",
+    ],
+    ids=["RFC 9110", "RFC 850", "asctime", "with an offset"],
+)
+def test_a_date_is_read_in_all_three_forms_of_http(date: str) -> None:
+    assert asked(NOON, retry_after=date) == 7.0
+
+
+def test_a_date_ten_thousand_years_ahead_is_a_mistake() -> None:
+    assert asked(NOON, retry_after="Mon, 04 May 9999 12:00:07 GMT") is None
+
+
 def test_no_header_asks_for_nothing() -> None:
     assert parse_retry_after({}, now_wall=NOON) is None
 

@@ -95,7 +95,50 @@ def test_gemini_names_the_wait_in_a_field_of_its_own() -> None:
     assert stated_wait({}, gemini("26s"), now_wall=None) == 26.0
 
 
-@pytest.mark.parametrize("delay", ["", "0s", "26", "soon", None, 26, ["26s"]])
+@pytest.mark.parametrize(
+    ("delay", "wait"),
+    [
+        ("0.5s", 0.5),
+        ("26.000000001s", 26.000000001),
+        ("86400s", 86_400.0),
+        ({"seconds": "26", "nanos": 500_000_000}, 26.5),
+        ({"seconds": 26}, 26.0),
+        ({"nanos": 250_000_000}, 0.25),
+    ],
+)
+def test_gemini_names_fractions_too_and_a_gateway_writes_them_as_two_fields(
+    delay: object, wait: float
+) -> None:
+    assert stated_wait({}, gemini(delay), now_wall=None) == pytest.approx(wait, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [
+        "",
+        "0s",
+        "26",
+        "soon",
+        None,
+        26,
+        ["26s"],
+        "-5s",
+        "NaNs",
+        "1e3s",
+        "99999999999s",
+        {},
+        {"seconds": "0", "nanos": 0},
+        {"seconds": -5},
+        {"seconds": "-5"},
+        {"seconds": math.nan},
+        {"seconds": True},
+        {"seconds": 26.5},
+        {"seconds": 10**5000},
+        {"seconds": "9" * 5000},
+        {"seconds": 26, "nanos": "x"},
+        {"seconds": {"seconds": 1}},
+    ],
+)
 def test_a_field_that_makes_no_sense_asks_for_none(delay: object) -> None:
     assert stated_wait({}, gemini(delay), now_wall=None) is None
 
@@ -124,7 +167,11 @@ def test_a_wall_clock_without_a_zone_is_refused() -> None:
 WORDS = st.text(max_size=30) | st.text(alphabet="0123456789.dhmsnu ", max_size=30)
 
 
-@given(words=WORDS, delay=st.none() | WORDS | st.integers())
+NUMBERS = WORDS | st.integers() | st.floats() | st.none()
+DELAYS = NUMBERS | st.dictionaries(st.sampled_from(["seconds", "nanos"]), NUMBERS)
+
+
+@given(words=WORDS, delay=DELAYS)
 def test_any_body_gives_a_sensible_wait_or_none(words: str, delay: object) -> None:
     for lead in ("try again in ", "Please retry after ", ""):
         wait = said(lead + words)
