@@ -113,6 +113,7 @@ def test_an_error_of_others_is_told_too_but_for_its_words() -> None:
         is_out_of_budget = PROMPT
 
     assert fault_facts(Shop(PROMPT))["error"] == "Shop"
+    assert "is_out_of_budget" not in fault_facts(Shop(PROMPT))
     assert PROMPT not in repr(fault_facts(Shop(PROMPT)))
     assert fault_facts(KeyboardInterrupt())["error"] == "KeyboardInterrupt"
 

@@ -226,7 +226,7 @@ def assert_says_nothing_of_the_inside(sentence: str) -> None:
 
 
 PARTS = {part for name in MODULES for part in name.split(".")}
-ORDINARY = {"call", "message", "answer", "request", "question"} & PARTS
+ORDINARY = {"call", "message", "answer", "request", "question", "service"} & PARTS
 """Names of modules that are words of everybody's."""
 NAMES = frozenset((PARTS | {kind.__name__.lower() for kind in OURS} | set(FAULT_KINDS)) - ORDINARY)
 """Names of modules, errors and kinds."""
