@@ -2,7 +2,8 @@
 
 Theory of operation. Three steps, from what happens to what is told:
 
-    a service is down   when all of its breakers are open, half-open or isolated, or while its errors burn too fast
+    a service is down   when its breaker, or each of its parts', is open, half-open or isolated, or while its errors
+                        burn too fast
     the truth           the highest level that a service which is down stands for; 0 when none is
     the level           the truth, debounced: it rises to k when the truth was k or more for `up_after` without a
                         break, and falls below k when the truth was below k for `down_after` without a break
@@ -36,6 +37,7 @@ from actors.policies.degradation_rules import (
     NORMAL,
     SEPARATOR,
     START,
+    WHOLE,
     DegradationLevel,
     DegradationRules,
 )
@@ -48,7 +50,7 @@ class ServiceStanding:
     Args:
         level: what it stands for when it is down.
         is_down: whether it is.
-        breakers: the state of each of its breakers that is known of, by its own name; "" for the only one.
+        breakers: the state of each of its breakers that is known of, by its own name; "" for that of the whole.
         burn: where each row of its burn rate stands.
     """
 
@@ -90,7 +92,8 @@ class _Service:
 
     @property
     def is_shut(self) -> bool:
-        return bool(self.breakers) and DOWN_STATES.issuperset(self.breakers.values())
+        parts = [state for member, state in self.breakers.items() if member != WHOLE]
+        return self.breakers.get(WHOLE) in DOWN_STATES or (bool(parts) and DOWN_STATES.issuperset(parts))
 
     @property
     def is_down(self) -> bool:
@@ -99,7 +102,7 @@ class _Service:
     @property
     def why(self) -> str:
         if self.is_shut:
-            states = ", ".join(sorted(set(self.breakers.values())))
+            states = ", ".join(sorted(DOWN_STATES.intersection(self.breakers.values())))
             return f"{self.name}: breaker {states}"
         return f"{self.name}: errors burn {self.burn.factor:g} times too fast"
 
@@ -147,7 +150,7 @@ class Degradation:
         """Take in the state of a breaker.
 
         Args:
-            service: whose, such as "search"; of one of several, "model/claude-opus-4-1".
+            service: whose, such as "search"; of a part of it, "model/claude-opus-4-8".
             state: the state it is in from now on.
             now: the present.
         """

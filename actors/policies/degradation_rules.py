@@ -37,7 +37,10 @@ DOWN_AFTER = 60.0
 same outage does not take everybody down and up with it."""
 
 SEPARATOR = "/"
-"""Stands between a service and one of its breakers: "model/claude-opus-4-1"."""
+"""Stands between a service and one of its breakers: "model/claude-opus-4-8"."""
+
+WHOLE = ""
+"""The name of a breaker that stands for its service as a whole, and not for a part beside others."""
 
 
 def _check_levels(_instance: object, attribute: attrs.Attribute[Any], value: Mapping[str, object]) -> None:
@@ -81,8 +84,8 @@ class DegradationRules:
 
     Args:
         levels: the level that each service stands for when it is down, 1 to 4; one that is not named stands for none.
-        members: breakers of services that have several, such as one for each model, by the service. Such a service is
-            down when all of them are; what is heard of others joins them.
+        members: breakers of services that have one for each part, such as a model, by the service. Such a service is
+            down when all of them are; what is heard of others joins them. One of its own name stands for all of it.
         up_after: seconds that things must be as bad before the level rises, >= 0.
         down_after: seconds that they must be better before it falls, >= 0.
         burn: which burn of a service counts as down.

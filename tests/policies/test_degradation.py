@@ -140,6 +140,17 @@ def test_a_breaker_that_nobody_named_joins_its_service() -> None:
     assert degradation.truth == 0
 
 
+def test_a_breaker_of_the_service_s_own_name_stands_for_all_of_it_and_never_against_its_parts() -> None:
+    degradation = Degradation(DegradationRules(members={"model": ("opus", "haiku")}))
+    degradation.hear("model", "open", 0.0)
+    assert degradation.truth == 4
+    degradation.hear("model", "closed", 0.0)
+    assert degradation.truth == 0
+    degradation.hear("model/opus", "open", 0.0)
+    degradation.hear("model/haiku", "open", 0.0)
+    assert degradation.truth == 4
+
+
 def test_a_service_that_stands_for_nothing_is_counted_and_changes_nothing() -> None:
     degradation = Degradation()
     assert degradation.hear("weather", "open", 0.0) == ()
