@@ -6,6 +6,7 @@ fails (`goes_on`); when there is no further step, `outcome` is what is raised.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,12 +123,16 @@ class FallbackRun:
         """Say in the notes of the error of step `name` who else was passed over."""
         for passed_over in self.passed_over:
             if passed_over.name != name:
-                error.add_note(str(passed_over))
+                _add_note(error, str(passed_over))
 
 
 def _tag(error: Exception) -> None:
     """Say of an error that the retry budget was empty when it could have been passed on."""
-    vars(error)["is_out_of_budget"] = (
-        True  # an attribute of `CallFailed`, and one for strangers' errors to have
-    )
-    error.add_note("not passed on: the retry budget is empty")
+    _add_note(error, "not passed on: the retry budget is empty")
+    with contextlib.suppress(Exception):  # a stranger's exception may let nothing be added to it
+        vars(error)["is_out_of_budget"] = True
+
+
+def _add_note(error: Exception, note: str) -> None:
+    with contextlib.suppress(Exception):  # as above
+        error.add_note(note)

@@ -6,8 +6,8 @@ bad request, a wrong key or a prompt that breaks the rules fails everywhere alik
     what became of the call                                 falls back
     its row names a stand-in: a smaller model, another      yes: overloads, timeouts, broken connections, rates and
       provider, an old answer                                 quotas, server's faults, a store that is down
-    an answer of no use, or a fault that nobody knows,      yes: another may do better
-      of which it is said that it may pass
+    an answer of no use, an actor that has ended, a fault   yes: another may do better
+      that nobody knows, if it is said that it may pass
     not made: no capacity, a breaker that is open           yes: the next one has limits and a breaker of its own
     not made: the time for the whole job is used up         no: the next one has no more of it
     too large for the context window                        only to a larger window, or with less to read
@@ -27,9 +27,9 @@ from actors.faults import FallbackStrategy, Fault, FaultKind
 STANDS_IN: Final[frozenset[FallbackStrategy]] = frozenset({"smaller_model", "other_provider", "stale_cache"})
 """Strategies that another service carries out; the others need another call, or nothing helps."""
 
-PASSING: Final[frozenset[FaultKind]] = frozenset({"validation", "unknown"})
+PASSING: Final[frozenset[FaultKind]] = frozenset({"validation", "unknown", "internal"})
 """Kinds without a stand-in that have one where the fault says of itself that it may pass: then it was the answer that
-was not valid and not the question, or somebody knows better than we do."""
+was not valid and not the question, or somebody knows better than we do, or it is an actor that has ended."""
 
 ACCOUNTS: Final[frozenset[FaultKind]] = frozenset({"spend_limited"})
 """Kinds that lie with the account: the money is spent, and no model of that account has any."""
