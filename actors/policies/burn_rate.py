@@ -31,8 +31,8 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from actors.policies.instants import check_number
+from actors.policies.outcome_window import surely
 from actors.policies.rolling_tally import RollingTally
-from actors.policies.wilson import lower_bound
 
 OBJECTIVE = 0.99
 """One call in a hundred may fail after its retries: about what providers of models keep, seen from outside."""
@@ -183,7 +183,7 @@ class _Watch:
         return min(self.long.error_ratio, self.short.error_ratio) >= self.threshold
 
     def _has_begun(self) -> bool:
-        is_proven = lower_bound(self.long.errors, self.long.events) > self.threshold
+        is_proven = surely(self.long.errors, self.long.events) > self.threshold
         return self._is_above() and is_proven and self.long.events >= self.fewest
 
 
