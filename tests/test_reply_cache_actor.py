@@ -160,6 +160,7 @@ def test_numbers_that_are_equal_are_one_question() -> None:
 
 def test_a_key_is_a_digest_and_any_text_has_one() -> None:
     assert len(key_of(ask("\ud800 hidden"))) == 32
+    assert len({key_of(ask(text)) for text in ("\ud800", "\ud801", "?")}) == 3
     assert b"hidden" not in key_of(ask("hidden"))
 
 
