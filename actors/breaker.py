@@ -269,8 +269,10 @@ class Breaker(Actor):
             self._news.tell(change)
         if self._policy.wants_to_open:
             self._ask_to_open()
-        if self._check is not None and self._policy.health_due(self.now()):
-            self._begin_check(self._check)
+        # One that cannot be cut is not run twice at a time; what is due meanwhile is due still when it has ended.
+        if self._check is not None and not self._is_checking and self._policy.health_due(self.now()):
+            self._is_checking = True
+            self.start_soon(self._run_check, self._check, self._policy.generation)
 
     def _tell_board(self) -> None:
         if self._board is not None:
@@ -289,11 +291,6 @@ class Breaker(Actor):
         elif asked_at is not None and now - asked_at >= ASK_AGAIN:
             self._memory.asked_at = None
             self._policy.deny_open(now)
-
-    def _begin_check(self, check: HealthCheck) -> None:
-        if not self._is_checking:  # one that cannot be cut is not run twice at a time
-            self._is_checking = True
-            self.start_soon(self._run_check, check, self._policy.generation)
 
     async def _run_check(self, check: HealthCheck, generation: int) -> None:
         error: Exception | None = None
