@@ -50,7 +50,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
 from typing import Final, assert_never
 
 import attrs
@@ -65,7 +64,8 @@ from actors.policies.breaker_records import (
     Ticket,
 )
 from actors.policies.breaker_rules import BreakerRules
-from actors.policies.breaker_tickets import CallAges, Tickets
+from actors.policies.breaker_tickets import Tickets
+from actors.policies.generations import Generations
 from actors.policies.instants import check_instant
 from actors.policies.open_time import OpenTime
 from actors.policies.probes import ProbeRound
@@ -73,9 +73,6 @@ from actors.policies.tripwire import Tripwire
 
 BY_HAND: Final[frozenset[BreakerState]] = frozenset({"isolated", "disabled", "observe_only"})
 """States that people wish for, and that nothing but `release` ends."""
-
-_CHANGES_KEPT = 100
-"""Changes that are kept for `take_changes`: many more than one verb makes, so only who never takes them loses any."""
 
 
 @attrs.frozen
@@ -97,23 +94,17 @@ class Breaker:
         rules: the numbers.
         rng: the dice for the open time.
         asks_to_open: whether it opens only with leave.
-
-    Attributes:
-        state: the state it is in.
-        generation: how many states it has gone through.
     """
 
     rules: BreakerRules
     _rng: random.Random
-    _asks_to_open: bool = attrs.field(default=False, kw_only=True)
-    state: BreakerState = attrs.field(default="closed", init=False)
-    generation: int = attrs.field(default=0, init=False)
+    _asks_to_open: bool = attrs.field(default=False, kw_only=True, alias="asks_to_open")
+    _generations: Generations = attrs.field(factory=Generations, init=False)
     # Open: until then, or until the next health check. Observing: calls before it would have been refused.
     _until: float = attrs.field(default=-math.inf, init=False)
     _wish: _Wish | None = attrs.field(default=None, init=False)
     _is_health_due: bool = attrs.field(default=False, init=False)
     _tickets: Tickets = attrs.field(factory=Tickets, init=False)
-    _ages: CallAges = attrs.field(init=False)
     _tripwire: Tripwire = attrs.field(init=False)
     _round: ProbeRound = attrs.field(init=False)
     _open_time: OpenTime = attrs.field(init=False)
@@ -121,15 +112,21 @@ class Breaker:
     _late: int = attrs.field(default=0, init=False)
     _opened: int = attrs.field(default=0, init=False)
     _would_have_opened: int = attrs.field(default=0, init=False)
-    _changes: deque[BreakerChange] = attrs.field(
-        factory=lambda: deque[BreakerChange](maxlen=_CHANGES_KEPT), init=False
-    )
 
     def __attrs_post_init__(self) -> None:
-        self._ages = CallAges(self.rules.slow_after)
         self._tripwire = Tripwire(self.rules)
         self._round = ProbeRound(self.rules)
         self._open_time = OpenTime(self.rules, self._rng)
+
+    @property
+    def state(self) -> BreakerState:
+        """The state it is in."""
+        return self._generations.state
+
+    @property
+    def generation(self) -> int:
+        """How many states it has gone through."""
+        return self._generations.number
 
     # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -163,7 +160,7 @@ class Breaker:
         if is_probe:
             self._round.give(ticket, deadline, now)
         elif self._counts(ticket):
-            self._ages.watch(ticket)
+            self._tripwire.watch(ticket)
         return ticket
 
     def settle(
@@ -217,7 +214,7 @@ class Breaker:
             case "open" if self.rules.recovery == "health":
                 return self._until
             case "closed" | "observe_only":
-                return self._ages.next_slow_at
+                return self._tripwire.next_slow_at
             case "open" | "isolated" | "disabled":
                 return math.inf
             case _:
@@ -229,9 +226,7 @@ class Breaker:
         To become half-open, for one, is a change that no verb returns. Whoever runs a breaker takes the changes after
         each verb and nowhere else, and so learns each of them once and in order.
         """
-        changes = tuple(self._changes)
-        self._changes.clear()
-        return changes
+        return self._generations.take_changes()
 
     # ── health checks ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -309,7 +304,8 @@ class Breaker:
         if self.state in ("open", "half_open"):
             return self._close(now, "reset by hand")
         self._until = -math.inf
-        self._begin_generation()
+        self._generations.begin()
+        self._drop_what_is_pending()
         return None
 
     # ── figures ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -366,22 +362,9 @@ class Breaker:
     def _settle_call(
         self, ticket: Ticket, outcome: Outcome, named: float | None, now: float
     ) -> BreakerChange | None:
-        counted = self._ages.leave(ticket)
         if not self._counts(ticket):
             return None
-        reason: str | None = None
-        match outcome:
-            case "failure":
-                reason = self._tripwire.failed(now, counted)
-            case "slow" if counted is None:
-                self._tripwire.slowed(now)
-                reason = self._tripwire.too_slow
-            case "success" if counted is None:
-                self._tripwire.succeeded(now)
-            case "success" | "slow" | "neutral":
-                pass  # it has been counted, or tells nothing
-            case _:
-                assert_never(outcome)
+        reason = self._tripwire.settle(ticket, outcome, now)
         if named is not None:
             return self._trip(now, "the service named an instant", named)
         return None if reason is None else self._trip(now, reason)
@@ -424,7 +407,6 @@ class Breaker:
             self._would_have_opened += 1
             self._until = now + self._open_time.draw(now) if until is None else until
             self._tripwire.clear()
-            self._ages.clear()
             return None
         if self._asks_to_open:
             named = self._wish.until if self._wish is not None and until is None else until
@@ -448,42 +430,39 @@ class Breaker:
     def _enter(
         self, state: BreakerState, now: float, reason: str, until: float | None = None
     ) -> BreakerChange:
-        before, self.state = self.state, state
-        self._begin_generation()
+        change = self._generations.enter(state, now, reason, until)
+        self._drop_what_is_pending()
         self._until = -math.inf if until is None else until
         self._open_time.open(now)
         if state not in ("open", "half_open"):
             self._round.clear()
             self._tripwire.clear()
-        change = BreakerChange(now, before, state, self.generation, reason, until)
-        self._changes.append(change)
         return change
 
-    def _begin_generation(self) -> None:
-        self.generation += 1
-        self._ages.clear()
+    def _drop_what_is_pending(self) -> None:
+        self._tripwire.turn_away()
         self._wish, self._is_health_due = None, False
 
     # ── what falls due ──────────────────────────────────────────────────────────────────────────────────────
 
     def _advance(self, now: float) -> list[BreakerChange]:
         changes: list[BreakerChange] = []
-        for lost in self._tickets.forget_lost(now):
-            self._ages.leave(lost)
         while (due := self.next_deadline(now)) <= now:
             change = self._fall_due(due, now)
             if change is not None:
                 changes.append(change)
+        for lost in self._tickets.forget_lost(now):
+            self._tripwire.give_up(lost)
         return changes
 
     def _fall_due(self, due: float, now: float) -> BreakerChange | None:
         if self.state == "open":
             self._is_health_due = True
-            self._until = max(now + self.rules.health_every, math.nextafter(now, math.inf))
+            rounds = math.floor((now - due) / self.rules.health_every) + 1
+            self._until = max(due + rounds * self.rules.health_every, math.nextafter(now, math.inf))
             return None
         if self.state != "half_open":
-            self._ages.note_slow(self._tripwire.slowed(due))
-            reason = self._tripwire.too_slow
+            reason = self._tripwire.slow_down(due)
             return None if reason is None else self._trip(due, reason)
         if not self._round.out:
             return self._enter("open", due, "its probes told too little", due)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import attrs
 
 from actors.policies.adaptive_threshold import AdaptiveThreshold
+from actors.policies.breaker_records import Outcome, Ticket
 from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker_tickets import CallAges
 from actors.policies.outcome_window import Counted, OutcomeWindow, surely
-
-
-def _threshold_of(rules: BreakerRules) -> AdaptiveThreshold | None:
-    return None if rules.consecutive is None else AdaptiveThreshold(rules.consecutive)
 
 
 @attrs.define(eq=False)
@@ -23,6 +23,9 @@ class Tripwire:
     While nothing but the row is in the window, the row alone decides: somebody who bears five failures in a row has
     said that four are too few, and four of four would be sure enough for most shares.
 
+    A call that becomes slow is counted at that instant, and not again when it ends, unless it ends as a failure: then
+    it is counted anew, as one call that was slow and failed.
+
     Args:
         rules: the numbers.
 
@@ -34,73 +37,108 @@ class Tripwire:
     _rules: BreakerRules
     row: int = attrs.field(default=0, init=False)
     window: OutcomeWindow = attrs.field(init=False)
+    _ages: CallAges = attrs.field(init=False)
     _threshold: AdaptiveThreshold | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        consecutive = self._rules.consecutive
         self.window = OutcomeWindow(self._rules.window)
-        self._threshold = _threshold_of(self._rules)
+        self._ages = CallAges(self._rules.slow_after)
+        self._threshold = None if consecutive is None else AdaptiveThreshold(consecutive)
 
     @property
     def threshold(self) -> int | None:
         """How many failures in a row trip it at present; None where they do not."""
         return None if self._threshold is None else self._threshold.value
 
-    def succeeded(self, now: float) -> None:
-        """Count a success."""
-        self.row = 0
-        self.learn(is_success=True)
-        self.window.add(now)
+    @property
+    def next_slow_at(self) -> float:
+        """The first instant at which a call under way becomes slow; infinity where none will."""
+        return self._ages.next_slow_at
 
-    def failed(self, now: float, was: Counted | None = None) -> str | None:
-        """Count a failure.
+    def watch(self, ticket: Ticket) -> None:
+        """Look at a call from now on."""
+        self._ages.watch(ticket)
 
-        Args:
-            now: the present.
-            was: what the call was counted as when it became slow, if it did: it is one call still, slow and failed.
+    def settle(self, ticket: Ticket, outcome: Outcome, now: float) -> str | None:
+        """Count what became of a call.
 
         Returns:
             Why the breaker should open, or None.
         """
-        self.row += 1
-        if was is None:
-            self.learn(is_success=False)
-        else:
-            self.window.withdraw(was)
-        self.window.add(now, is_failure=True, is_slow=was is not None)
-        threshold, window = self.threshold, self.window
-        if threshold is not None and self.row >= threshold:
-            return f"{self.row} failures in a row"
-        is_all_the_row = threshold is not None and self.row >= window.calls
-        rate = self._rules.failure_rate
-        if rate is not None and not is_all_the_row and surely(window.failures, window.calls) >= rate:
-            return f"{window.failures} of {window.calls} calls failed"
-        return None
+        was = self._ages.leave(ticket)
+        match outcome:
+            case "failure":
+                return self._fail(was, now)
+            case "slow" if was is None:
+                self._add_slow(now)
+                return self._too_slow
+            case "success" if was is None:
+                self.row = 0
+                self.learn(is_success=True)
+                self.window.add(now)
+                return None
+            case "success" | "slow" | "neutral":
+                return None  # it has been counted as slow, or tells nothing
+            case _:
+                assert_never(outcome)
 
-    def slowed(self, now: float) -> Counted:
-        """Count a slow call, which may be under way still; `too_slow` tells whether it was one too many."""
-        self.learn(is_success=False)
-        return self.window.add(now, is_slow=True)
+    def slow_down(self, now: float) -> str | None:
+        """Count the oldest call under way as slow from now on; there must be one that is not yet.
 
-    @property
-    def too_slow(self) -> str | None:
-        """Why the breaker should open because of slow calls, or None."""
-        window = self.window
-        if surely(window.slow, window.calls) >= self._rules.slow_rate:
-            return f"{window.slow} of {window.calls} calls were slow"
-        return None
+        Returns:
+            Why the breaker should open, or None.
+        """
+        self._ages.note_slow(self._add_slow(now))
+        return self._too_slow
+
+    def give_up(self, ticket: Ticket) -> None:
+        """Look at a call no more; nobody will tell what became of it."""
+        self._ages.leave(ticket)
 
     def learn(self, *, is_success: bool) -> None:
         """Take in an outcome that the threshold should know of, though it may not count here: a probe's."""
         if self._threshold is not None and self._rules.is_adaptive:
             self._threshold.learn(is_success=is_success)
 
+    def turn_away(self) -> None:
+        """Look at no call that is under way any more."""
+        self._ages.clear()
+
     def clear(self) -> None:
-        """Forget the row and the window, as a breaker does that has just closed; the threshold stays."""
+        """Forget the row, the window and the calls under way; the threshold stays."""
         self.row = 0
         self.window.clear()
+        self._ages.clear()
 
     def reset(self) -> None:
         """Forget everything."""
         self.clear()
         if self._threshold is not None:
             self._threshold.clear()
+
+    def _fail(self, was: Counted | None, now: float) -> str | None:
+        self.row += 1
+        if was is None:
+            self.learn(is_success=False)
+        else:
+            self.window.withdraw(was)
+        self.window.add(now, is_failure=True, is_slow=was is not None)
+        threshold, window, rate = self.threshold, self.window, self._rules.failure_rate
+        if threshold is not None and self.row >= threshold:
+            return f"{self.row} failures in a row"
+        is_all_the_row = threshold is not None and self.row >= window.calls
+        if rate is not None and not is_all_the_row and surely(window.failures, window.calls) >= rate:
+            return f"{window.failures} of {window.calls} calls failed"
+        return None
+
+    def _add_slow(self, now: float) -> Counted:
+        self.learn(is_success=False)
+        return self.window.add(now, is_slow=True)
+
+    @property
+    def _too_slow(self) -> str | None:
+        window = self.window
+        if surely(window.slow, window.calls) >= self._rules.slow_rate:
+            return f"{window.slow} of {window.calls} calls were slow"
+        return None
