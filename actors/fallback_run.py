@@ -97,7 +97,7 @@ class FallbackRun:
                 return True
             case Fault(fallback="truncate"):
                 return any(each.shortens for each in self.steps[self.steps.index(step) + 1 :])
-            case Fault():
+            case _:
                 return falls_back(why)
 
     def _pass_over(self, step: Step[..., Any], why: Fault | Rejected, text: str | None = None) -> None:

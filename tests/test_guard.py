@@ -25,12 +25,12 @@ from actors.fallback_chain import FallbackChain, Step, constant
 from actors.faults import ErrorContext, Fault, FaultKind
 from actors.guard import DEFAULT_TIMEOUT, Guard
 from actors.guarded_call import GuardStatistics
-from actors.kernel import Ref, open_actor
+from actors.kernel import Ref, op, open_actor
 from actors.policies.breaker_records import BreakerSnapshot
 from actors.policies.breaker_rules import BreakerRules
 from actors.policies.retry import RetryPolicy
 from actors.retry import retry, suppress_retries
-from actors.retry_budget import Budget
+from actors.retry_budget import Budget, BudgetStatistics
 from actors.time_budget import time_budget
 from actors.wire.faults import fault_of
 
@@ -63,6 +63,14 @@ class Service:
         if self.errors:
             raise self.errors.pop(0)
         return "answer"
+
+
+class Speechless(Budget):
+    """A budget that does not say what it has left."""
+
+    @op
+    async def statistics(self) -> BudgetStatistics:  # type: ignore[override]  # it is asked all the same
+        return await trio.sleep_forever()
 
 
 @asynccontextmanager
@@ -174,6 +182,16 @@ async def test_a_breaker_that_opens_while_a_call_waits_ends_it_with_its_own_faul
         # It was paid for, and never made.
         assert (await budget.ask(Budget.statistics())).left == 100
         assert guard.statistics() == GuardStatistics(calls=1, attempts=1, refused=1)
+
+
+async def test_without_a_budget_a_retry_that_is_refused_has_cost_nothing(autojump_clock: MockClock) -> None:
+    service = Service([failed(), QueueFull("full", retry_at=9.0)])
+    with pytest.raises(CallFailed) as caught:
+        await Guard("search", rng=Longest()).call(service.ask)
+    assert service.called == 2
+    assert caught.value.retry_at == 9.0
+    assert caught.value.__notes__ == ["not tried again: no capacity in time"]
+    assert autojump_clock.current_time() == 1.0
 
 
 async def test_one_that_was_isolated_by_hand_says_so() -> None:
@@ -402,6 +420,17 @@ class TestCircumstances:
             guard = Guard("search", breaker, classify=lambda _error: Fault.of("server_error"))
             with pytest.raises(Sealed):
                 await guard.call(Service([Sealed()]).ask)
+
+    @pytest.mark.parametrize(("seconds", "waited"), [(60.0, 1.0), (1.0, 0.5)])
+    async def test_a_budget_that_does_not_answer_is_waited_for_a_second_and_half_of_what_is_left(
+        self, autojump_clock: MockClock, seconds: float, waited: float
+    ) -> None:
+        async with open_actor(Speechless) as budget:
+            with pytest.raises(CallFailed) as caught, time_budget(seconds):
+                await Guard("search", retry=ONCE, budget=budget).call(Service([failed()]).ask)
+            assert caught.value.context is not None
+            assert caught.value.context.budget_left is None
+            assert autojump_clock.current_time() == waited
 
     async def test_a_budget_that_has_ended_is_not_waited_for(self, autojump_clock: MockClock) -> None:
         async with open_actor(lambda: Budget(100)) as budget:
