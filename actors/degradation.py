@@ -5,7 +5,8 @@ what the search would add, answer without memory, or say politely that it cannot
 ship's bridge: reports come in from everywhere, and one condition goes out to all.
 
     each breaker           `hear(service, change)` with every change of its state
-    each guarded call      `outcome(service, ok)`, once, when it has ended
+    each call              `outcome(service, ok)`, once, when it has ended: `on_end=telling(degradation, service)` of a
+                           guard or an endpoint
     whoever offers less    `level()` before it begins, or `subscribe` to be told of each change
 
 What is down, and what follows from that, is decided in `policies.degradation`. It refuses nothing and holds nobody up.
@@ -22,14 +23,21 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors import telemetry
-from actors.kernel import Actor, Delivery, op
+from actors.errors import BreakerOpen, Rejected
+from actors.kernel import Actor, Delivery, Ref, op
 from actors.policies import degradation as policy
 from actors.policies.breaker_records import BreakerChange
 from actors.policies.degradation_rules import DEFAULT_RULES, NORMAL, DegradationLevel, DegradationRules
+from actors.policies.outcomes import outcome_of
+from actors.wire.faults import fault_of
 
 Listener = Callable[[DegradationLevel], object]
 """Is told of each level as it begins, in the actor's own task: it must not wait, such as `lambda level:
 ref.tell_regardless(Chat.degrade(level))`. When it returns `Delivery.UNDELIVERED`, nobody is behind it any more."""
+
+
+OnEnd = Callable[[Exception | None], object]
+"""Is told how a call as a whole ended, by its error or None, in the task that made it: it must not wait or raise."""
 
 
 @attrs.frozen
@@ -205,6 +213,28 @@ class Degradation(Actor):
         if is_gone:
             del self._listeners[key]
             self._dropped += 1
+
+
+def telling(degradation: Ref[Degradation], service: str) -> OnEnd:
+    """Return what tells a degradation how the calls of a service end: for the `on_end` of a guard or an endpoint.
+
+    What says nothing of the service is not told: a caller's own mistake, a limit that holds, no time left.
+    """
+
+    def tell(error: Exception | None) -> None:
+        if (ok := _speaks_well(error)) is not None:
+            degradation.tell_regardless(Degradation.outcome(service, ok))
+
+    return tell
+
+
+def _speaks_well(error: Exception | None) -> bool | None:
+    """Return what the end of a call says of its service, or None for nothing."""
+    if error is None:
+        return True
+    if isinstance(error, Rejected) and not isinstance(error, BreakerOpen):
+        return None  # it was never asked: there was no time, or no capacity
+    return None if outcome_of(fault_of(error)) == "neutral" else False
 
 
 def _check_text(name: str, value: object) -> None:

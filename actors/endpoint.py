@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, contextmanager
 
 import attrs
@@ -56,11 +56,19 @@ class Endpoint(Actor):
     Args:
         path: the chain of models and how they are called.
         log: is told of every call, by its number; None for silence.
+        on_end: is told how each call ended, by its error or None, unless it was cancelled; it must not wait or raise.
     """
 
-    def __init__(self, path: CallPath, *, log: FilteringBoundLogger | None = None) -> None:
+    def __init__(
+        self,
+        path: CallPath,
+        *,
+        log: FilteringBoundLogger | None = None,
+        on_end: Callable[[Exception | None], object] | None = None,
+    ) -> None:
         self._path = path if path.max_calls is None else attrs.evolve(path, load=self.load)
         self._log = silent_log() if log is None else log
+        self._on_end = on_end
         self._counted: Counter[str] = Counter()
         self._in_flight = 0
 
@@ -120,12 +128,19 @@ class Endpoint(Actor):
                 async for step in steps:
                     self._book(step)
                     told.take(step)
+                    if isinstance(step, Answered):
+                        self._tell_end(None)
                     yield step
         except Exception as error:
             told.given_up(error)
+            self._tell_end(error)
             raise
         finally:
             self._in_flight -= 1
+
+    def _tell_end(self, error: Exception | None) -> None:
+        if self._on_end is not None:
+            self._on_end(error)
 
     def _book(self, step: CallStep) -> None:
         name = _COUNTED_AS.get(type(step))

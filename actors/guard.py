@@ -71,6 +71,7 @@ class Guard:
         load: the runtime's load.
         classify: makes a fault of what `fn` raised, for the breaker and for the retries.
         on_retry: is told before each wait.
+        on_end: is told how each call ended, by its error or None, unless it was cancelled; it must not wait or raise.
 
     Raises:
         TypeError: an argument is of the wrong kind.
@@ -87,6 +88,7 @@ class Guard:
     load: Callable[[], float] | None = attrs.field(default=None, kw_only=True)
     classify: Callable[[Exception], Fault] = attrs.field(default=fault_of, kw_only=True)
     on_retry: OnRetry | None = attrs.field(default=None, kw_only=True)
+    on_end: Callable[[Exception | None], object] | None = attrs.field(default=None, kw_only=True)
     _tally: GuardTally = attrs.field(factory=GuardTally, init=False)
 
     async def call(self, fn: Callable[[], Awaitable[T]]) -> T:
@@ -127,13 +129,16 @@ class Guard:
             )
         except Rejected as rejected:
             failure = await call.ended_by(rejected)
+            self._tell_end(failure or rejected)
             if failure is None:
                 raise
             raise failure from rejected
         except Exception as error:
             await call.tell_circumstances(error)
+            self._tell_end(error)
             raise
         self._tally.answered += 1
+        self._tell_end(None)
         return value
 
     def around(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -148,6 +153,10 @@ class Guard:
     def statistics(self) -> GuardStatistics:
         """Return what it has seen so far."""
         return self._tally.statistics()
+
+    def _tell_end(self, error: Exception | None) -> None:
+        if self.on_end is not None:
+            self.on_end(error)
 
 
 def _may_pass(fault: Fault, error: Exception) -> bool:

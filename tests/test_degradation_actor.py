@@ -13,8 +13,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.degradation import Degradation, DegradationState
-from actors.errors import Interrupted
+from actors.degradation import Degradation, DegradationState, telling
+from actors.errors import BreakerOpen, CallFailed, Interrupted, OutOfTime, Rejected, TransportFailed
+from actors.faults import Fault
 from actors.kernel import Actor, Delivery, Ref, op, open_actor
 from actors.policies.breaker_records import BreakerChange, BreakerState
 from actors.policies.burn_rate import BurnRow, BurnRules
@@ -270,4 +271,29 @@ async def test_a_wrong_argument_is_told_to_whoever_gave_it(
         assert str(caught.value) == told
         assert (await degradation.ask(Degradation.statistics())).policy.ignored == 0
         assert (await degradation.ask(Degradation.level())).since == -math.inf
+    assert autojump_clock.current_time() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, [True]),
+        (TransportFailed("no answer", kind="timeout"), [False]),
+        (BreakerOpen("circuit 'search' is open", service="search", state="open", retry_at=None), [False]),
+        (OutOfTime("no time left"), []),
+        (Rejected("no capacity"), []),
+        (CallFailed("slow down", retryable=True, fault=Fault.of("rate_limited", "slow down")), []),
+        (CallFailed("no", retryable=False, fault=Fault.of("invalid_request", "no")), []),
+        (ConnectionResetError(), [False]),
+        (LookupError("a mistake of ours"), []),
+    ],
+)
+async def test_the_end_of_a_call_is_told_unless_it_says_nothing(
+    error: Exception | None, told: list[bool], autojump_clock: MockClock
+) -> None:
+    async with open_actor(Degradation) as degradation:
+        telling(degradation, "search")(error)
+        events = (await degradation.ask(Degradation.statistics())).policy.services["search"].burn[0]
+    assert events.events == len(told)
+    assert (events.long > 0) == (told == [False])
     assert autojump_clock.current_time() == 0.0
