@@ -233,13 +233,13 @@ async def test_an_open_breaker_is_waited_for_until_the_instant_it_names(autojump
     assert autojump_clock.current_time() == 7.3
 
 
-@pytest.mark.parametrize("now", [0.1, 0.7, 1 / 3, 1e5 + 0.1])
-@pytest.mark.parametrize("instant", [1.1, 7.3, 1e5 + 0.7, 1e5 / 3])
+@pytest.mark.parametrize("now", [0.1, 0.7, 1 / 3, 8.9, 1e5 + 0.1])
+@pytest.mark.parametrize("instant", [1.1, 7.3, 29.7, 1e5 + 0.7, 1e5 / 3])
 async def test_no_rounding_makes_a_named_instant_come_early(
     now: float, instant: float, autojump_clock: MockClock
 ) -> None:
     autojump_clock.jump(now)
-    at = max(now, instant)
+    at = max(now, instant)  # 8.9 + (29.7 - 8.9) is less than 29.7
     service = failing(Rejected("later", retry_at=at))
 
     await retry(service, RetryPolicy(initial=0.0, max_elapsed=math.inf), rng=LOW, should_retry=always)
