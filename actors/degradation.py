@@ -23,7 +23,7 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors import telemetry
-from actors.errors import BreakerOpen, Rejected
+from actors.errors import Rejected
 from actors.kernel import Actor, Delivery, Ref, op
 from actors.policies import degradation as policy
 from actors.policies.breaker_records import BreakerChange
@@ -218,7 +218,7 @@ class Degradation(Actor):
 def telling(degradation: Ref[Degradation], service: str) -> OnEnd:
     """Return what tells a degradation how the calls of a service end: for the `on_end` of a guard or an endpoint.
 
-    What says nothing of the service is not told: a caller's own mistake, a limit that holds, no time left.
+    What says nothing of the service is not told: a caller's own mistake, a limit that holds, a call that was not made.
     """
 
     def tell(error: Exception | None) -> None:
@@ -232,8 +232,8 @@ def _speaks_well(error: Exception | None) -> bool | None:
     """Return what the end of a call says of its service, or None for nothing."""
     if error is None:
         return True
-    if isinstance(error, Rejected) and not isinstance(error, BreakerOpen):
-        return None  # it was never asked: there was no time, or no capacity
+    if isinstance(error, Rejected):
+        return None  # it was not asked: for want of time or capacity, or since its breaker is open, which is heard
     return None if outcome_of(fault_of(error)) == "neutral" else False
 
 

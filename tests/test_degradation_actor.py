@@ -279,7 +279,7 @@ async def test_a_wrong_argument_is_told_to_whoever_gave_it(
     [
         (None, [True]),
         (TransportFailed("no answer", kind="timeout"), [False]),
-        (BreakerOpen("circuit 'search' is open", service="search", state="open", retry_at=None), [False]),
+        (BreakerOpen("circuit 'search' is open", service="search", state="open", retry_at=None), []),
         (OutOfTime("no time left"), []),
         (Rejected("no capacity"), []),
         (CallFailed("slow down", retryable=True, fault=Fault.of("rate_limited", "slow down")), []),

@@ -115,7 +115,8 @@ class DegradationLevel:
         number: 0 for nothing, to 4 for nearly everything; larger is worse.
         name: what it means.
         since: instant at which it began; minus infinity for the one that everything starts with.
-        why: what was down then, in one line each, by name of the service; empty for level 0.
+        why: what was down then, in one line each, by name of the service; empty where nothing was, at level 0 or on the
+            way there.
     """
 
     number: int

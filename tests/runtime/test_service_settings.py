@@ -335,6 +335,13 @@ def test_a_whole_mapping_given_in_one_piece_is_taken_and_not_changed() -> None:
     assert table == {"search": {"timeout": 5}}
 
 
+def test_the_page_on_degrading_shows_settings_that_hold(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "how-to", "degrade.md").read_text("utf-8")
+    settings = load(tmp_path, page.split("```toml\n")[1].split("```")[0])
+    assert settings.services["search"].fallback == ("search_b",)
+    assert (settings.services["search_b"].failures, settings.degradation.memory_degraded) == (2, ())
+
+
 def test_the_known_keys_of_services_are_those_of_any() -> None:
     keys = [path for path in known_keys(Settings) if path[0] == "services"]
     assert keys[0] == ("services", "<name>", "breaker")
