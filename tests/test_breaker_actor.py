@@ -395,6 +395,29 @@ async def test_what_a_health_check_finds_after_somebody_isolated_it_changes_noth
     assert autojump_clock.current_time() == 40.0
 
 
+async def test_what_a_health_check_finds_of_an_earlier_outage_changes_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    began: list[float] = []
+
+    async def check() -> None:
+        began.append(trio.current_time())
+        await trio.sleep(20.0)
+
+    heard = Heard()
+    async with open_breaker(HEALTH, check=check, on_change=heard) as breaker:
+        await fail(breaker, 3)
+        await trio.sleep_until(35.0)
+        await breaker.ask(Breaker.reset())
+        await fail(breaker, 3)
+        await trio.sleep_until(55.0)  # the first check has come back at 50, and well
+        assert (await refusal(breaker)).retry_at == 65.0
+        await trio.sleep_until(90.0)
+    assert began == [30.0, 65.0]
+    assert heard.path == [(0.0, "open"), (35.0, "closed"), (35.0, "open"), (85.0, "closed")]
+    assert autojump_clock.current_time() == 90.0
+
+
 async def test_health_checks_go_on_after_a_crash(autojump_clock: MockClock) -> None:
     began: list[float] = []
 

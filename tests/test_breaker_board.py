@@ -19,6 +19,7 @@ from trio.testing import MockClock
 
 from actors.breaker import ASK_AGAIN, Breaker
 from actors.breaker_board import DEFAULT_SHARE, BoardState, BreakerBoard, RoleSnapshot
+from actors.breaker_memory import BreakerMemory
 from actors.errors import BreakerOpen, Interrupted
 from actors.kernel import Ref, op, open_actor
 from actors.policies.breaker_rules import BreakerRules
@@ -236,6 +237,21 @@ async def test_leave_that_comes_too_late_is_given_back(autojump_clock: MockClock
     assert autojump_clock.current_time() == 0.0
 
 
+async def test_a_denial_that_comes_too_late_is_no_news(autojump_clock: MockClock) -> None:
+    async with open_fleet(2) as fleet:
+        await fleet.fail(0)
+        breaker = fleet.breakers[1]
+        ticket = await admit(breaker)
+        await fail(breaker, 2)
+        breaker.tell_regardless(Breaker.settle(ticket, "failure"))
+        breaker.tell_regardless(Breaker.reset())  # before the board has answered
+        await idle()
+        assert (await fleet.role()).denied == 1
+        assert (await snapshot(breaker)).would_have_opened == 0
+        assert [event for event in fleet.page.events if event["event"] == "breaker.denied"] == []
+    assert autojump_clock.current_time() == 0.0
+
+
 async def test_calls_pass_until_the_answer_has_come(autojump_clock: MockClock) -> None:
     async with open_fleet(1) as fleet:
         breaker = fleet.breakers[0]
@@ -348,6 +364,37 @@ async def test_a_breaker_that_crashes_while_it_waits_for_leave_opens_all_the_sam
         await idle()
         assert await fleet.states() == "oc"
         assert breaker.statistics().incarnation == 2
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_breaker_that_crashed_asks_again_at_once_as_the_answer_may_be_lost(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_fleet(1) as fleet:
+        await fleet.board.ask(FragileBoard.silence(True))
+        await fleet.fail(0)
+        await fleet.board.ask(FragileBoard.silence(False))
+        assert await fleet.states() == "c"
+        await crash(fleet.breakers[0])
+        await idle()
+        assert await fleet.states() == "o"
+    assert autojump_clock.current_time() == 0.0
+
+
+@pytest.mark.parametrize("has_board_first", [True, False])
+async def test_what_was_known_with_a_board_is_not_gone_on_with_without_one(
+    has_board_first: bool, autojump_clock: MockClock
+) -> None:
+    memory = BreakerMemory()
+    async with open_actor(BreakerBoard) as board:
+        for has_board in (has_board_first, not has_board_first):
+            make = partial(Breaker, RULES, service="1", board=board if has_board else None, memory=memory)
+            async with open_actor(make) as breaker:
+                await fail(breaker, 3)
+                await idle()
+                assert (await snapshot(breaker)).state == "open"
+                assert (await snapshot(breaker)).opened == 1
+        assert (await board.ask(BreakerBoard.snapshot()))[""].allowed == 1
     assert autojump_clock.current_time() == 0.0
 
 

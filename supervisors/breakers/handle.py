@@ -12,7 +12,8 @@ out the key to a door, and stands in nobody's way through it, since each message
 
 **Over a crash.** A breaker that is restarted goes on as it was, and so do all of them when their supervisor is
 restarted where its slot keeps state: what they know is theirs, and handed on. So what was isolated by hand stays
-isolated. Refs stay good; while the supervisor itself is down, nobody passes.
+isolated. Refs stay good. While the supervisor itself is down nobody passes, and a word that comes is lost: a trial call
+whose word it was has failed when its lease ends.
 """
 
 from __future__ import annotations
