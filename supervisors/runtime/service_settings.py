@@ -27,6 +27,9 @@ from supervisors.runtime.settings_structure import Contradiction
 PRESET_NAMES = ("search", "stores", "model", "chat")
 """The sets of rules that a breaker may begin with."""
 
+BREAKERS = (*PRESET_NAMES, "off")
+"""What guards a service: one of them, or none."""
+
 PRIORITIES = ("low", "medium", "high", "critical")
 
 BREAKER = "search"
@@ -72,7 +75,7 @@ class ServiceSettings:
     """What guards one service, and what stands in for it.
 
     Args:
-        breaker: the preset of rules that its breaker begins with.
+        breaker: the preset of rules that its breaker begins with, or "off" for none.
         failures: failures in a row that open the breaker, instead of the preset's.
         cooldown: seconds it stays open the first time, instead of the preset's.
         max_retries: attempts after the first one.
@@ -81,7 +84,7 @@ class ServiceSettings:
         priority: how urgent its calls are: those for models go before less urgent ones that wait for capacity.
     """
 
-    breaker: Literal["search", "stores", "model", "chat"] = one_of(BREAKER, PRESET_NAMES)
+    breaker: Literal["search", "stores", "model", "chat", "off"] = one_of(BREAKER, BREAKERS)
     failures: int | None = whole(FAILURES, at_least=1)
     cooldown: float | None = seconds(COOLDOWN, above=0)
     max_retries: int = whole(MAX_RETRIES, at_least=0)

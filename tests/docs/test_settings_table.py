@@ -81,7 +81,7 @@ def test_all_numbers_have_a_bound() -> None:
         "`true` or `false`",
         "different names, or none",
         "number > 0.9286 and < 1",
-        "`search` or `stores` or `model` or `chat`",
+        "`search` or `stores` or `model` or `chat` or `off`",
         "`low` or `medium` or `high` or `critical`",
     }
 

@@ -138,7 +138,10 @@ def test_all_that_is_wrong_with_services_is_told_at_once(tmp_path: Path) -> None
 
     assert problems(tmp_path, text, environ) == [
         "understudy.toml: limits.requests must be >= 1, got 0",
-        "understudy.toml: services.search.breaker must be 'search' or 'stores' or 'model' or 'chat', got 'seach'",
+        (
+            "understudy.toml: services.search.breaker must be 'search' or 'stores' or 'model' or 'chat' or"
+            " 'off', got 'seach'"
+        ),
         "understudy.toml: services.search.failures must be >= 1, got 0",
         "understudy.toml: services.search.cooldown must be > 0, got 0",
         "understudy.toml: services.search.max_retries must be >= 0, got -1",
