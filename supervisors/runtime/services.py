@@ -1,0 +1,168 @@
+"""The services of the settings, each behind its guard, and the degradation that hears of all of them.
+
+    breakers   ── every change ──> degradation <── how each call ended ──   guards and the endpoint
+
+A guard is made when its service is first asked for, with the breaker, the retries and the timeout that its table names.
+Whoever has a service called by several names, one standing in for the other, asks for its chain.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+import attrs
+from structlog.typing import FilteringBoundLogger
+
+from actors.breaker_news import OnChange
+from actors.call_terms import CallTerms
+from actors.degradation import Degradation, telling
+from actors.fallback_chain import FallbackChain
+from actors.fallback_records import Step
+from actors.guard import Guard
+from actors.kernel import Ref
+from actors.policies.breaker_records import BreakerChange
+from actors.policies.burn_rate import BurnRules, rows_of
+from actors.policies.degradation_rules import DegradationRules
+from actors.policies.retry import RetryPolicy
+from supervisors.breakers import Breakers, name_of
+from supervisors.runtime.breaker_terms import MODEL_SERVICE
+from supervisors.runtime.service_settings import PRIORITIES, ServiceSettings
+from supervisors.runtime.settings import Settings
+from supervisors.runtime.specs import spec_of
+from supervisors.tree import Tree
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ORDINARY_PRIORITY = PRIORITIES.index("medium")
+"""What is as urgent as calls are that say nothing of it."""
+
+
+@attrs.define(eq=False)
+class Services:
+    """The services of a runtime: a switchboard, which knows every line and what to plug in when one is dead.
+
+    Args:
+        settings: of the runtime.
+        breakers: where each service has its breaker made.
+        degradation: is told how calls end.
+        seed: decides all jitter.
+    """
+
+    settings: Settings
+    breakers: Breakers
+    degradation: Ref[Degradation]
+    seed: int = 0
+    _guards: dict[str, Guard] = attrs.field(factory=dict[str, Guard], init=False)
+
+    async def guard(self, name: str) -> Guard:
+        """Return the guard of a service, always the same one.
+
+        Raises:
+            LookupError: the settings have no such service, or it is the models'.
+        """
+        service = self._known(name)
+        if name == MODEL_SERVICE:  # each model has a breaker of its own, and calls of them their own stack
+            raise LookupError("models are called by the runtime itself, which guards each of them")
+        breaker = None if service.breaker == "off" else await self.breakers.of(name)
+        # Another task may have made it meanwhile, and guards count what they see.
+        return self._guards.setdefault(
+            name,
+            Guard(
+                name,
+                breaker,
+                self._retry(service),
+                service.timeout,
+                rng=random.Random(f"{self.seed}/service/{name}"),
+                on_end=telling(self.degradation, name),
+            ),
+        )
+
+    async def chain(
+        self, name: str, calls: Mapping[str, Callable[P, Awaitable[T]]], *, last: Step[P, T] | None = None
+    ) -> FallbackChain[P, T]:
+        """Return a chain over a service and those that stand in for it, each behind its guard.
+
+        Args:
+            name: the service.
+            calls: how each of them is called, by name; all with the same arguments.
+            last: what answers when none of them does, such as `constant("sorry", ...)`.
+
+        Raises:
+            LookupError: the settings have no such service, or `calls` has no way to call one of them.
+        """
+        steps: list[Step[P, T]] = []
+        for each in order_of(self.settings.services, self._checked(name)):
+            if each not in calls:
+                raise LookupError(f"calls must name {each!r}, of the chain of {name!r}")
+            steps.append(Step(each, (await self.guard(each)).around(calls[each])))
+        return FallbackChain(steps if last is None else [*steps, last])
+
+    def terms(self, name: str) -> CallTerms:
+        """Return the terms on which a service calls models: as urgent as its settings say.
+
+        Raises:
+            LookupError: the settings have no such service.
+        """
+        urgency = PRIORITIES.index(self._known(name).priority) - ORDINARY_PRIORITY
+        return CallTerms(priority=urgency, kind=name)
+
+    def _known(self, name: str) -> ServiceSettings:
+        return self.settings.services[self._checked(name)]
+
+    def _checked(self, name: str) -> str:
+        if name not in self.settings.services:
+            raise LookupError(f"there is no service {name!r}; there are {', '.join(self.settings.services)}")
+        return name
+
+    def _retry(self, service: ServiceSettings) -> RetryPolicy:
+        retry = self.settings.retry
+        return RetryPolicy(service.max_retries, retry.initial, retry.cap, retry.max_elapsed)
+
+
+def order_of(services: Mapping[str, ServiceSettings], name: str) -> tuple[str, ...]:
+    """Return a service and all that stand in for it, each followed by those that do so for it, none of them twice."""
+
+    def walk(each: str) -> Iterator[str]:
+        yield each
+        for other in services[each].fallback:
+            yield from walk(other)
+
+    return tuple(dict.fromkeys(walk(name)))
+
+
+def degradation_rules(settings: Settings) -> DegradationRules:
+    """Return what the services of the settings stand for; the models are down when every one of them is."""
+    degradation = settings.degradation
+    return DegradationRules(
+        degradation.levels,
+        {MODEL_SERVICE: settings.provider.models} if MODEL_SERVICE in degradation.levels else {},
+        degradation.up_after,
+        degradation.down_after,
+        BurnRules(degradation.objective, rows_of(degradation.period)),
+    )
+
+
+async def start_degradation(tree: Tree, settings: Settings, log: FilteringBoundLogger) -> Ref[Degradation]:
+    """Start what keeps the level of degradation; what it has heard outlives a crash."""
+    make = partial(Degradation, degradation_rules(settings), log=log)
+    return await tree.start_child(spec_of(settings.supervision, "degradation", make, keep_state=True))
+
+
+def hearing(degradation: Ref[Degradation], settings: Settings) -> OnChange:
+    """Return what tells a degradation of every change of a breaker: the `on_change` of breakers.
+
+    A breaker of the provider's is heard as one of the models.
+    """
+    names = {
+        name_of(settings.provider.name, model): name_of(MODEL_SERVICE, model)
+        for model in settings.provider.models
+    }
+
+    def tell(name: str, change: BreakerChange) -> None:
+        degradation.tell_regardless(Degradation.hear(names.get(name, name), change))
+
+    return tell

@@ -1,0 +1,232 @@
+"""Services of a runtime: each behind its guard, in chains, and heard by the degradation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.breaker import Breaker
+from actors.call_terms import ORDINARY
+from actors.degradation import Degradation
+from actors.errors import BreakerOpen
+from actors.fallback_records import constant
+from actors.policies.breaker_records import BreakerChange
+from actors.policies.degradation_rules import DegradationLevel
+from actors.policies.retry import RetryPolicy
+from actors.telemetry import silent_log
+from supervisors import open_supervisor
+from supervisors.breakers import Breakers, BreakerSupervisor
+from supervisors.child_spec import ChildSpec
+from supervisors.runtime.breaker_terms import TermsBySettings
+from supervisors.runtime.service_settings import DegradationSettings, ServiceSettings
+from supervisors.runtime.services import Services, degradation_rules, hearing, order_of, start_degradation
+from supervisors.runtime.settings import ProviderSettings, RetrySettings, Settings
+
+SEARCH = ServiceSettings(failures=2, cooldown=10.0, max_retries=0, timeout=3.0, fallback=("search_b",))
+SETTINGS = Settings(
+    provider=ProviderSettings(models=("opus", "haiku")),
+    services={
+        "search": SEARCH,
+        "search_b": ServiceSettings(priority="low"),
+        "model": ServiceSettings(breaker="model", fallback=("search",)),
+        "chat": ServiceSettings(breaker="chat", priority="critical"),
+        "bare": ServiceSettings(breaker="off"),
+    },
+    degradation=DegradationSettings(("search",), (), (), ("model", "chat")),
+)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings = SETTINGS) -> AsyncGenerator[Services]:
+    async with open_supervisor() as tree:
+        degradation = await start_degradation(tree, settings, silent_log())
+        on_change = hearing(degradation, settings)
+        terms = TermsBySettings(settings, {})
+        spec = ChildSpec("breakers", lambda: BreakerSupervisor(terms, on_change=on_change))
+        yield Services(settings, Breakers(await tree.start_child(spec)), degradation)
+
+
+async def level(services: Services) -> DegradationLevel:
+    return await services.degradation.ask(Degradation.level())
+
+
+async def down() -> str:
+    raise ConnectionRefusedError
+
+
+async def up() -> str:
+    return "up"
+
+
+async def test_a_guard_is_made_as_the_settings_say(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        guard = await services.guard("search")
+        assert (guard.name, guard.timeout) == ("search", 3.0)
+        assert guard.retry == RetryPolicy(
+            0, RetrySettings().initial, RetrySettings().cap, RetrySettings().max_elapsed
+        )
+        assert (await services.guard("chat")).timeout == 30.0
+        assert (await services.guard("bare")).breaker is None
+        assert list(await services.breakers.snapshot()) == ["search", "chat"]
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_service_has_one_guard_however_many_ask_at_once(autojump_clock: MockClock) -> None:
+    guards: list[object] = []
+
+    async def ask(services: Services) -> None:
+        guards.append(await services.guard("search"))
+
+    async with open_services() as services, trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(ask, services)
+    assert len(guards) == 5
+    assert len({id(guard) for guard in guards}) == 1
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_what_is_no_service_or_the_models_has_no_guard(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        with pytest.raises(
+            LookupError, match=r"there is no service 'maps'; there are search, search_b, model, chat"
+        ):
+            await services.guard("maps")
+        with pytest.raises(
+            LookupError, match=r"^models are called by the runtime itself, which guards each of them$"
+        ):
+            await services.guard("model")
+        with pytest.raises(LookupError, match=r"there is no service 'maps'"):
+            await services.chain("maps", {"maps": up})
+        with pytest.raises(LookupError, match=r"there is no service 'maps'"):
+            services.terms("maps")
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_an_outage_opens_the_breaker_and_degrades_the_whole_until_it_is_over(
+    autojump_clock: MockClock,
+) -> None:
+    told: list[tuple[float, int]] = []
+    async with open_services() as services:
+        await services.degradation.ask(
+            Degradation.subscribe(lambda level: told.append((trio.current_time(), level.number)))
+        )
+        guard = await services.guard("search")
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                await guard.call(down)
+        with pytest.raises(BreakerOpen):
+            await guard.call(up)
+        await trio.sleep(9.0)
+        assert (await level(services)).why == ("search: breaker open",)
+        await trio.sleep(11.0)
+        assert await guard.call(up) == "up"
+        await trio.sleep(100.0)
+        assert (await level(services)).number == 0
+    assert told == [(0.0, 0), (5.0, 1), (80.0, 0)]
+    assert autojump_clock.current_time() == 120.0
+
+
+async def test_errors_that_trip_no_breaker_degrade_too(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        guard = await services.guard("search")
+        for number in range(80):
+            if number % 4 == 0:
+                with pytest.raises(ConnectionRefusedError):
+                    await guard.call(down)
+            else:
+                await guard.call(up)
+            await trio.sleep(1.0)
+        assert (await services.breakers.snapshot())["search"].state == "closed"
+        now = await level(services)
+    assert (now.number, now.why) == (1, ("search: errors burn 7 times too fast",))
+    assert autojump_clock.current_time() == 80.0
+
+
+async def test_models_are_down_when_each_of_them_is_whatever_their_breakers_are_called(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_services() as services:
+        tell = hearing(services.degradation, SETTINGS)
+        opened = BreakerChange(0.0, "closed", "open", 1, "3 failures in a row", None)
+        tell("simulated/opus", opened)
+        await trio.sleep(10.0)
+        assert (await level(services)).number == 0
+        tell("simulated/haiku", opened)
+        await trio.sleep(10.0)
+        assert await level(services) == DegradationLevel(4, "critical", 15.0, ("model: breaker open",))
+    assert autojump_clock.current_time() == 20.0
+
+
+async def test_a_breaker_that_is_isolated_by_hand_counts_as_down(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        await services.breakers.isolate("chat")
+        await trio.sleep(5.0)
+        assert (await level(services)).name == "critical"
+    assert autojump_clock.current_time() == 5.0
+
+
+async def test_a_chain_falls_back_to_what_the_settings_name(autojump_clock: MockClock) -> None:
+    async def search(question: str) -> str:
+        raise ConnectionRefusedError(question)
+
+    async def search_b(question: str) -> str:
+        return question.upper()
+
+    async with open_services() as services:
+        chain = await services.chain("search", {"search": search, "search_b": search_b})
+        served = await chain.call("where")
+        assert (served.value, served.used, served.fell_back) == ("WHERE", "search_b", True)
+        assert [each.name for each in served.passed_over] == ["search"]
+        breaker: Any = (await services.guard("search")).breaker
+        assert (await breaker.ask(Breaker.snapshot())).failures_in_row == 1
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_chain_may_end_in_a_polite_sentence(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        chain = await services.chain(
+            "search", {"search": down, "search_b": down}, last=constant("sorry", "Sorry.")
+        )
+        served = await chain.call()
+        assert (served.value, served.used, len(served.passed_over)) == ("Sorry.", "sorry", 2)
+    assert autojump_clock.current_time() > 0.0  # the second one is retried
+
+
+async def test_a_chain_wants_to_know_how_each_is_called(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        with pytest.raises(LookupError, match=r"^calls must name 'search_b', of the chain of 'search'$"):
+            await services.chain("search", {"search": up})
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_service_calls_models_as_urgently_as_it_is(autojump_clock: MockClock) -> None:
+    async with open_services() as services:
+        terms = [services.terms(name) for name in ("search", "search_b", "chat")]
+    assert [(each.priority, each.kind) for each in terms] == [(0, "search"), (-1, "search_b"), (2, "chat")]
+    assert ORDINARY.priority == 0
+    assert autojump_clock.current_time() == 0.0
+
+
+def test_the_order_of_a_chain_follows_the_fallbacks_of_fallbacks_and_names_none_twice() -> None:
+    services = {
+        "a": ServiceSettings(fallback=("b", "d")),
+        "b": ServiceSettings(fallback=("c", "d")),
+        "c": ServiceSettings(),
+        "d": ServiceSettings(),
+    }
+    assert order_of(services, "a") == ("a", "b", "c", "d")
+    assert order_of(services, "d") == ("d",)
+
+
+def test_the_rules_of_degradation_are_those_of_the_settings() -> None:
+    rules = degradation_rules(SETTINGS)
+    assert dict(rules.levels) == {"search": 1, "model": 4, "chat": 4}
+    assert dict(rules.members) == {"model": ("opus", "haiku")}
+    assert (rules.up_after, rules.down_after, rules.burn.objective) == (5.0, 60.0, 0.99)
+    nothing = Settings(degradation=DegradationSettings((), (), (), ()))
+    assert degradation_rules(nothing).members == {}
