@@ -282,6 +282,16 @@ async def test_a_storm_of_failures_asks_once(autojump_clock: MockClock) -> None:
 # ── who comes and goes ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_to_ask_again_changes_nothing(autojump_clock: MockClock) -> None:
+    told: list[bool] = []
+    async with open_actor(BreakerBoard) as board, open_actor(partial(Breaker, RULES, service="1")) as breaker:
+        for _ in range(3):
+            assert await board.ask(BreakerBoard.may_open("chat", "1", breaker, told.append))
+        assert (await board.ask(BreakerBoard.snapshot()))["chat"].allowed == 1
+    assert told == [True] * 3
+    assert autojump_clock.current_time() == 0.0
+
+
 async def test_one_that_has_ended_for_good_is_struck_off(autojump_clock: MockClock) -> None:
     async with open_fleet(2) as fleet:
         await fleet.fail(0)
