@@ -313,6 +313,53 @@ def test_a_breaker_that_flaps_begins_where_it_left_off_and_forgets_slowly() -> N
     assert breaker.admit(600.0) == Refused("open", 660.0)
 
 
+def test_nothing_is_forgotten_while_it_is_open() -> None:
+    breaker = tripped(decay=300.0)
+    call(breaker, "failure", 60.0)
+    call(breaker, "success", 180.0)
+    for _ in range(3):
+        call(breaker, "failure", 480.0)
+    assert breaker.snapshot(480.0).failed_probes == 0.0
+    call(breaker, "failure", 540.0)
+    assert breaker.snapshot(9_999.0).failed_probes == 1.0
+
+
+def test_a_round_that_follows_a_failed_one_has_all_its_probes() -> None:
+    breaker = tripped(probes=3, recovery="probes")
+    call(breaker, "failure", 60.0)
+    assert [let_in(breaker, 180.0).is_probe for _ in range(3)] == [True] * 3
+    assert isinstance(breaker.admit(180.0), Refused)
+
+
+def test_a_round_that_was_broken_off_by_hand_takes_no_probe_from_the_next() -> None:
+    breaker = tripped(probes=3, recovery="probes")
+    let_in(breaker, 60.0)
+    breaker.isolate(61.0)
+    assert breaker.snapshot(61.0).probes == 0
+    breaker.release(62.0)
+    for _ in range(3):
+        call(breaker, "failure", 62.0)
+    assert [let_in(breaker, 122.0).is_probe for _ in range(3)] == [True] * 3
+
+
+def test_a_probe_is_one_of_the_hundred_outcomes_that_move_the_threshold() -> None:
+    breaker = breaker_with()
+    for outcome in ("success",) * 96 + ("failure",) * 3:
+        call(breaker, outcome, 0.0)
+    assert breaker.snapshot(0.0).threshold == 3
+    call(breaker, "success", 60.0)
+    assert breaker.snapshot(60.0).threshold == 4
+
+
+def test_a_probe_that_was_not_back_in_time_is_one_of_them_too() -> None:
+    breaker = breaker_with(failure_rate=None)
+    for outcome in ("success", "success", "failure") * 27 + ("success",) * 15 + ("failure",) * 3:
+        call(breaker, outcome, 0.0)
+    let_in(breaker, 60.0)
+    breaker.expire(120.0)
+    assert breaker.snapshot(120.0).threshold == 2
+
+
 # ── recovery by health checks ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -533,6 +580,13 @@ def test_what_opened_by_itself_is_not_released(now: float) -> None:
     breaker = tripped()
     assert breaker.release(now) is None
     assert breaker.state == "open"
+
+
+def test_a_snapshot_counts_what_is_in_the_window_now() -> None:
+    breaker = breaker_with()
+    call(breaker, "failure", 0.0)
+    assert (breaker.snapshot(59.0).calls, breaker.snapshot(59.0).failure_rate) == (1, 1.0)
+    assert (breaker.snapshot(60.0).calls, breaker.snapshot(60.0).failure_rate) == (0, 0.0)
 
 
 # ── time, changes, crashes ──────────────────────────────────────────────────────────────────────────────────
