@@ -152,7 +152,7 @@ class Degradation(Actor):
     @op(idempotent=True)
     def level(self) -> DegradationLevel:
         """Return the level that holds now."""
-        self.on_deadline()  # what is due at this very instant has happened
+        self.on_deadline()  # a real clock may have passed it since the message was taken
         return self._policy.level
 
     @op(raises=(TypeError,), idempotent=True)
