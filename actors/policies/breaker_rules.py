@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -62,9 +63,18 @@ def _check_count(_instance: object, attribute: attrs.Attribute[Any], value: obje
         raise ValueError(f"{attribute.name} must be >= 1, got {value}")
 
 
+def _ratio(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not -math.inf < value < math.inf:
+        raise ValueError(f"{name} must be finite, got {value}")
+    return value
+
+
 def _check_share(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    share = check_instant(attribute.name, value, earliest=0.0)
-    if not 0 < share < 1:  # no number of calls shows beyond doubt that all of them fail
+    if (
+        not 0 < _ratio(attribute.name, value) < 1
+    ):  # no number of calls shows beyond doubt that all of them fail
         raise ValueError(f"{attribute.name} must be > 0 and < 1, got {value}")
 
 
@@ -77,11 +87,13 @@ def _or_none(check: Callable[[object, attrs.Attribute[Any], object], None]) -> C
 
 
 def _check_multiplier(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    check_instant(attribute.name, value, earliest=1.0)
+    if _ratio(attribute.name, value) < 1:
+        raise ValueError(f"{attribute.name} must be >= 1, got {value}")
 
 
 def _check_jitter(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    check_instant(attribute.name, value, earliest=0.0, latest=1.0)
+    if not 0 <= _ratio(attribute.name, value) <= 1:
+        raise ValueError(f"{attribute.name} must be >= 0 and <= 1, got {value}")
 
 
 def _check_cap(instance: BreakerRules, attribute: attrs.Attribute[Any], value: object) -> None:
