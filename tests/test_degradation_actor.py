@@ -200,6 +200,27 @@ async def test_each_change_is_one_line_of_the_log(autojump_clock: MockClock) -> 
     assert autojump_clock.current_time() == 110.0
 
 
+async def test_the_log_goes_on_over_a_crash(autojump_clock: MockClock) -> None:
+    file = io.StringIO()
+    log = log_lines(file, wall_clock=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    spec = ChildSpec("degradation", lambda: Fragile(log=log), backoff=Backoff(0.0, 0.0), keep_state=True)
+    async with open_supervisor() as tree:
+        degradation: Ref[Any] = await tree.start_child(spec)
+        await degradation.ask(open_breaker("chat"))
+        await degradation.ask(open_breaker("search"))
+        await trio.sleep(10.0)
+        with pytest.raises(Interrupted):
+            await degradation.ask(Fragile.crash())
+        await degradation.ask(close_breaker("chat"))
+        await trio.sleep(100.0)
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [(line["level"], line["before"], line["number"]) for line in lines] == [
+        ("warning", 0, 4),
+        ("info", 4, 1),
+    ]
+    assert autojump_clock.current_time() == 110.0
+
+
 async def crashed(
     make: Callable[[], Degradation], told: list[DegradationLevel], *, keeps: bool
 ) -> DegradationLevel:

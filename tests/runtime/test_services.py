@@ -15,6 +15,7 @@ from actors.call_terms import ORDINARY
 from actors.degradation import Degradation
 from actors.errors import BreakerOpen
 from actors.fallback_records import constant
+from actors.guard import Guard
 from actors.policies.breaker_records import BreakerChange
 from actors.policies.degradation_rules import DegradationLevel
 from actors.policies.retry import RetryPolicy
@@ -129,6 +130,21 @@ async def test_an_outage_opens_the_breaker_and_degrades_the_whole_until_it_is_ov
         assert (await level(services)).number == 0
     assert told == [(0.0, 0), (5.0, 1), (80.0, 0)]
     assert autojump_clock.current_time() == 120.0
+
+
+async def test_a_guard_tells_how_each_call_ended_also_one_that_was_refused(autojump_clock: MockClock) -> None:
+    ends: list[Exception | None] = []
+    async with open_services() as services:
+        breaker = await services.breakers.of("search")
+        guard = Guard("search", breaker, RetryPolicy(max_retries=0), on_end=ends.append)
+        assert await guard.call(up) == "up"
+        with pytest.raises(ConnectionRefusedError) as failed:
+            await guard.call(down)
+        await services.breakers.isolate("search")
+        with pytest.raises(BreakerOpen) as refused:
+            await guard.call(up)
+    assert ends == [None, failed.value, refused.value]
+    assert autojump_clock.current_time() == 0.0
 
 
 async def test_errors_that_trip_no_breaker_degrade_too(autojump_clock: MockClock) -> None:
