@@ -1,0 +1,115 @@
+"""The page on failures shows the table of kinds that the code has, and faults that the code finds."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import ssl
+from collections.abc import Callable, Mapping
+
+import httpx
+import pytest
+from hooks_loading import ROOT
+
+from actors.faults import FAULT_ROWS, Fault
+from actors.policies.outcomes import OUTCOME_ROWS
+from actors.wire.faults import fault_of, fault_of_event, fault_of_response
+
+PAGE = (ROOT / "docs" / "explanation" / "failures.md").read_text("utf-8")
+
+
+def table(head: str) -> list[list[str]]:
+    """Return the rows of the table whose head begins so."""
+    lines = PAGE.split(f"\n| {head} |")[1].splitlines()[2:]
+    rows = lines[: lines.index("")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_table_of_kinds_is_that_of_the_code() -> None:
+    assert table("kind | may pass") == [
+        [
+            f"`{kind}`",
+            "yes" if row.retryable else "no",
+            f"\N{MULTIPLICATION SIGN} {row.backoff:g}",
+            row.priority,
+            "yes" if row.alert else "no",
+            row.fallback.replace("_", " "),
+            OUTCOME_ROWS[kind].outcome + ("; until then" if OUTCOME_ROWS[kind].names_instant else ""),
+        ]
+        for kind, row in FAULT_ROWS.items()
+    ]
+
+
+def test_the_sentences_are_those_of_the_code() -> None:
+    kinds: dict[str, list[str]] = {}
+    for kind, row in FAULT_ROWS.items():
+        kinds.setdefault(row.public_message, []).append(f"`{kind}`")
+    assert table("sentence | of") == [[sentence, ", ".join(each)] for sentence, each in kinds.items()]
+
+
+def answered(status: int, kind: str, message: str = "", *, provider: str = "anthropic") -> Fault:
+    error = {"code" if provider == "openai" else "type": kind, "message": message}
+    headers = {"retry-after": "7"} if kind == "rate_limit_error" else {}
+    return fault_of_response(status, headers, json.dumps({"error": error}).encode(), provider=provider)
+
+
+def caused(error: Exception, cause: Exception) -> Fault:
+    error.__cause__ = cause
+    return fault_of(error)
+
+
+def sqlite_error(name: str) -> Fault:
+    error = sqlite3.OperationalError("an error of SQLite")
+    error.sqlite_errorname = name
+    return fault_of(error)
+
+
+class Yours(Exception):
+    """An exception that nobody knows."""
+
+
+BAD = "invalid_request_error"
+WHAT_CAME: Mapping[str, Callable[[], Fault]] = {
+    "529, or 503 with a page of HTML": lambda: answered(529, "overloaded_error"),
+    "429 with `retry-after: 7`": lambda: answered(429, "rate_limit_error"),
+    "429, `insufficient_quota`, of OpenAI": lambda: answered(429, "insufficient_quota", provider="openai"),
+    '400, "prompt is too long"': lambda: answered(400, BAD, "prompt is too long: 9 tokens > 8 maximum"),
+    '400, "credit balance is too low"': lambda: answered(400, BAD, "Your credit balance is too low to go on"),
+    "200, then an event `overloaded_error`": lambda: fault_of_event(
+        {"type": "error", "error": {"type": "overloaded_error"}}, provider="anthropic"
+    ),
+    "`httpx.ConnectTimeout`": lambda: fault_of(httpx.ConnectTimeout("x")),
+    "`httpx.ConnectError` from a `gaierror`": lambda: caused(
+        httpx.ConnectError("x"), socket.gaierror(-2, "x")
+    ),
+    "`httpx.ConnectError` from a certificate that does not hold": lambda: caused(
+        httpx.ConnectError("x"), ssl.SSLCertVerificationError("x")
+    ),
+    "`sqlite3.OperationalError`, `SQLITE_BUSY`": lambda: sqlite_error("SQLITE_BUSY"),
+    "the same, `SQLITE_FULL`": lambda: sqlite_error("SQLITE_FULL"),
+    "`KeyError`": lambda: fault_of(KeyError("x")),
+    "a group of a reset connection and a `KeyError`": lambda: fault_of(
+        ExceptionGroup("two", [ConnectionResetError(), KeyError("x")])
+    ),
+    "an exception of yours, raised from a `ConnectionResetError`": lambda: caused(
+        Yours(), ConnectionResetError()
+    ),
+    "an exception of yours": lambda: fault_of(Yours()),
+}
+SHOWN = {came: (fault, passes) for came, fault, passes in table("what came | fault")}
+
+
+def test_what_came_is_all_tried() -> None:
+    assert list(SHOWN) == list(WHAT_CAME)
+
+
+@pytest.mark.parametrize("came", SHOWN)
+def test_what_came_is_the_fault_that_is_shown(came: str) -> None:
+    fault = WHAT_CAME[came]()
+    is_counted = "" if fault.charged or fault.status is not None else ", not counted"
+    assert (f"`{fault.kind}`{is_counted}", "yes" if fault.retryable else "no") == SHOWN[came]
+
+
+def test_a_page_of_html_with_503_is_an_overload() -> None:
+    assert fault_of_response(503, {}, b"<html></html>", provider="anthropic").kind == "overloaded"
