@@ -83,6 +83,10 @@ soak: $(INSTALLED) ## a virtual day at 95 % load against the simulated provider;
 burst: $(INSTALLED) ## bursts, an overload and storms, against a yardstick; prints one JSON line per workload and mode (ARGS=storms)
 	@$(BIN)/python benchmarks/burst.py $(ARGS)
 
+.PHONY: outage
+outage: $(INSTALLED) ## a provider down for ten minutes under 200 callers, in virtual time; prints one JSON line (ARGS=--bare)
+	@$(BIN)/python benchmarks/outage.py $(ARGS)
+
 .PHONY: chaos
 chaos: $(INSTALLED) ## crash a tree of twenty actors all over under 50,000 messages; prints one JSON line (SEED=7)
 	@$(BIN)/python tests/supervisors/chaos.py --seed "$(SEED)" $(ARGS)

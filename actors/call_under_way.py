@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import attrs
 import trio
 
+from actors.breaking import check_breaker
 from actors.call_path import CallPath, Line
-from actors.call_steps import PassedOver, Shortened
+from actors.call_steps import PassedOver, Shortened, phrase
 from actors.call_tally import CallTally
 from actors.call_terms import CallTerms
 from actors.errors import CallFailed, Rejected
@@ -103,8 +104,9 @@ class CallUnderWay:
         if not self.terms.retries:
             return None
         now = trio.current_time()
+        fault = self.fault(error)
         decision = self.path.retry.decide(
-            self.fault(error),
+            fault,
             attempt=attempt,
             started=started,
             now=now,
@@ -115,8 +117,14 @@ class CallUnderWay:
         if isinstance(decision, GiveUp):
             error.retry_at = decision.retry_at
             return None
+        refused = await self._refused_until(turn, now + decision.delay)
+        if refused is not None:
+            error.retry_at = refused.retry_at
+            error.add_note(f"not tried again: {phrase(refused)}")
+            return None
         if not await turn.spending.withdraw("retry"):
-            error.retry_at = now + decision.delay
+            # Whoever came back after our own short wait would be the retry that there is no budget for.
+            error.retry_at = None if fault.retry_after is None else now + fault.retry_after
             _end_for_want_of_budget(error, "not tried again")
             return None
         return decision.delay
@@ -139,6 +147,15 @@ class CallUnderWay:
         """Whether an old answer is better than what ended the call: not where the question was at fault."""
         *_, last = self.tally.errors
         return self.path.serves_stale and (isinstance(last, Rejected) or falls_back(self.fault(last)))
+
+    async def _refused_until(self, turn: Turn, at: float) -> Rejected | None:
+        """Return why the model's breaker would refuse the next attempt too: to wait for that would be to no end."""
+        try:
+            await check_breaker(turn.line.breaker)
+        except Rejected as refused:
+            is_over = refused.retry_at is not None and refused.retry_at <= at
+            return None if is_over else refused
+        return None
 
     def _turn(self, line: Line) -> Turn:
         request = attrs.evolve(self.request, model=line.model)

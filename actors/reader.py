@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import attrs
 
-from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Waiting, phrase
+from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting, phrase
 from actors.coverage.merge import merge
 from actors.coverage.personas import Persona, repair_prompt, section_prompt, system_prompt
 from actors.coverage.record import Coverage, parse_coverage
@@ -186,8 +186,12 @@ class _Reading:
                 ]
             case PassedOver(model=model, next_model=following, error=error):
                 return [self._mishap(f"{model}: {phrase(error)}", f"asked {following} instead")]
-            case Answered(reply=reply, fell_back=fell_back):
+            case Shortened(model=model, error=error):
+                return [self._mishap(f"{model}: {phrase(error)}", "asked in fewer words")]
+            case Answered(reply=reply, fell_back=fell_back, source=source):
                 self.fell_back = self.fell_back or fell_back
+                if source != "model":
+                    return []  # it took no tokens: they were counted when it was answered
                 self.input_tokens += reply.counts.counted_input_tokens
                 self.output_tokens += reply.counts.output_tokens
                 return []

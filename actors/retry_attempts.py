@@ -115,7 +115,9 @@ class Attempts:
         is_granted = await self._withdraw(patience=min(BUDGET_PATIENCE, (deadline - now) / 2))
         if not is_granted:
             reason = "the retry budget did not answer" if is_granted is None else "the retry budget is empty"
-            self._give_up(error, reason, next_at)
+            # Whoever came back after our own short wait would be the retry that there is no budget for.
+            named = None if fault.retry_after is None else now + fault.retry_after
+            self._give_up(error, reason, named)
             if is_granted is False:
                 _tag(error, is_out_of_budget=True)
             return None

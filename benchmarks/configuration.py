@@ -6,10 +6,12 @@ enforced, how long answers take, how long they are, or what goes wrong.
 
 from __future__ import annotations
 
+import attrs
 from calls import MAX_TOKENS
 
 from actors.policies.output_policy import OutputPolicyName
 from actors.testing.provider import Latency, ProviderLimits
+from supervisors.runtime.service_settings import DEFAULT_SERVICES
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings
 
 MODEL = "claude-sonnet-4-5"
@@ -32,6 +34,9 @@ MAX_QUEUE = 25_000
 MAX_RETRIES = 20
 """A storm of 45 s is outlived even where each wait is drawn short; what fails for good fails for another reason."""
 
+RETRY_INITIAL = 0.5
+"""Seconds, the bound of the first wait, as the providers' own clients have it."""
+
 MAX_ELAPSED = 7200.0
 """Seconds: no call is given up for its age alone while it keeps its place in the line."""
 
@@ -50,6 +55,10 @@ def settings_for(
         margin: the share of every limit that is used.
         output: how output is reserved.
     """
+    # One model, which nobody stands in for, and callers who wait for it: to refuse them while it is down, or for want of
+    # a budget, would make calls fail that a cooldown and a retry bring home. What those two are for is drilled elsewhere.
+    services = dict(DEFAULT_SERVICES)
+    services["model"] = attrs.evolve(services["model"], breaker="off")
     return Settings(
         provider=ProviderSettings(
             name="simulated", models=(MODEL,), max_tokens=MAX_TOKENS, attempt_timeout=ATTEMPT_TIMEOUT
@@ -63,5 +72,8 @@ def settings_for(
             max_queue=MAX_QUEUE,
             max_wait=patience,
         ),
-        retry=RetrySettings(max_retries=MAX_RETRIES, max_elapsed=MAX_ELAPSED),
+        retry=RetrySettings(
+            max_retries=MAX_RETRIES, initial=RETRY_INITIAL, max_elapsed=MAX_ELAPSED, budget=0
+        ),
+        services=services,
     )

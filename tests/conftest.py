@@ -1,8 +1,17 @@
-"""What every test may count on, however the run was started."""
+"""What tests may count on: Ctrl-C is heard however the run was started, and supervision leaves balanced books."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.kernel import Books, open_books
+
+SUPERVISION = Path(__file__).parent / "supervisors"
+"""Whatever a test of supervision does, every message has had its one fate at the end."""
 
 
 def pytest_configure() -> None:
@@ -12,3 +21,14 @@ def pytest_configure() -> None:
     Ctrl-C would wait for ever.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def books(request: pytest.FixtureRequest) -> Iterator[Books | None]:
+    """Open the ambient books around a test of supervision, and check them after it; None for all others."""
+    if SUPERVISION not in request.path.parents:
+        yield None
+        return
+    with open_books() as opened:
+        yield opened
+    opened.check_balanced()

@@ -18,8 +18,8 @@ from actors.testing.provider import Fault, cut_off, overload
 from supervisors.runtime.reading import reader_of
 from supervisors.runtime.settings import Settings
 
-FIRST_SECONDS = 2.5
-"""How long every model is overloaded: longer than one retry, shorter than the patience of a reader."""
+FIRST_SECONDS = 0.8
+"""How long every model is overloaded: long enough for the first two calls, over before their retries."""
 
 LASTING = 120.0
 """How long devon's preferred model is: longer than its retries, so that the call falls back."""

@@ -4,6 +4,9 @@ runtime (one_for_one)
 ├── transport              the shared HTTP client, or the simulated provider
 ├── cooldown               the pauses after refusals, told to all limiters of a pool
 ├── limiter/<model>        one for each model of the chain: each is a pool of its own
+├── budget/<model>         what the pool may spend on retries, second copies and fallbacks
+├── degradation            how much is to be done without, out of what breakers and calls tell it
+├── breakers               one for each model and each service: whether it is known to be down
 └── endpoint               places the calls
 """
 
@@ -17,18 +20,22 @@ from functools import partial
 import attrs
 from structlog.typing import FilteringBoundLogger
 
+from actors.breaker_news import OnChange
 from actors.call_path import CallPath, Dialect, Line
 from actors.call_steps import Answered
 from actors.call_terms import ORDINARY, CallTerms
 from actors.cooldown import Cooldown
 from actors.coverage.screenplay import Screenplay
+from actors.degradation import Degradation, telling
 from actors.endpoint import Endpoint, answer
+from actors.guard import Guard
 from actors.kernel import Ref
 from actors.limiter import Limiter
 from actors.policies.limits import Limits
 from actors.policies.output_policy import OutputPolicy
 from actors.policies.retry import RetryPolicy
 from actors.progress import Observer, unobserved
+from actors.retry_budget import Budget
 from actors.telemetry import silent_log
 from actors.transport import HttpxTransport
 from actors.transporter import CarriedBy, Transporter
@@ -36,10 +43,13 @@ from actors.wire import anthropic
 from actors.wire.chat import ChatRequest
 from actors.wire.http import HttpResponse, Transport
 from actors.wire.rate_limits import ObservedLimits, parse_rate_limits
+from supervisors.breakers import Breakers, BreakerSupervisor
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis
+from supervisors.runtime.breaker_terms import MODEL_SERVICE, ModelCheck, TermsBySettings
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
 from supervisors.runtime.runtime_log import RuntimeLog
+from supervisors.runtime.services import Services, hearing, start_degradation
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.simulation import is_simulated_in_process, simulated_provider
 from supervisors.runtime.specs import spec_of
@@ -61,6 +71,8 @@ class Runtime:
         settings: what it was built from.
         tree: its supervisor, for looking inside.
         endpoint: where calls are placed.
+        breakers: whether each model is known to be down; to look at them, or to take one out by hand.
+        services: what the settings say of services beside the models, each behind its guard.
         seed: decides all jitter.
         log: is told of what happens.
     """
@@ -68,8 +80,23 @@ class Runtime:
     settings: Settings
     tree: Tree
     endpoint: Ref[Endpoint]
+    breakers: Breakers
+    services: Services
     seed: int = 0
     log: RuntimeLog = attrs.field(factory=RuntimeLog)
+
+    @property
+    def degradation(self) -> Ref[Degradation]:
+        """How much is to be done without at present: to ask, or to subscribe to."""
+        return self.services.degradation
+
+    async def service(self, name: str) -> Guard:
+        """Return the guard of a service that the settings name, always the same one: `Services.guard`.
+
+        Raises:
+            LookupError: there is no such service, or it is the models', which `call` guards.
+        """
+        return await self.services.guard(name)
 
     async def call(self, request: ChatRequest, terms: CallTerms = ORDINARY) -> Answered:
         """Place one call along the chain of models; `request.model` is chosen by the chain.
@@ -157,13 +184,22 @@ async def open_runtime(
         # What led to a pause is known by the cooldown alone; forgetting it would send everybody out again.
         cooldown = await tree.start_child(spec_of(supervision, "cooldown", Cooldown, keep_state=True))
         lines = [
-            Line(model, await _start_limiter(tree, settings, model, cooldown, kinds=kinds, weights=weights))
+            Line(
+                model,
+                await _start_limiter(tree, settings, model, cooldown, kinds=kinds, weights=weights),
+                budget=await _start_budget(tree, settings, model),
+            )
             for model in settings.provider.models
         ]
         path = _path(settings, lines, CarriedBy(transporter), seed)
-        make_endpoint = partial(Endpoint, path, log=log)
+        degradation = await start_degradation(tree, settings, log)
+        on_change = hearing(degradation, settings)
+        breakers = await _start_breakers(tree, path, settings, seed=seed, log=log, on_change=on_change)
+        path = attrs.evolve(path, lines=[await _guarded(line, breakers, settings) for line in lines])
+        make_endpoint = partial(Endpoint, path, log=log, on_end=telling(degradation, MODEL_SERVICE))
         endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", make_endpoint))
-        yield Runtime(settings, tree, endpoint, seed, told)
+        services = Services(settings, breakers, degradation, seed)
+        yield Runtime(settings, tree, endpoint, breakers, services, seed, told)
 
 
 def _opener(
@@ -207,6 +243,38 @@ async def _start_limiter(
     return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make, keep_state=True))
 
 
+async def _start_budget(tree: Tree, settings: Settings, model: str) -> Ref[Budget] | None:
+    if not settings.retry.budget:
+        return None
+    make = partial(Budget, settings.retry.budget)
+    return await tree.start_child(spec_of(settings.supervision, f"budget/{model}", make, keep_state=True))
+
+
+async def _start_breakers(
+    tree: Tree,
+    path: CallPath,
+    settings: Settings,
+    *,
+    seed: int,
+    log: FilteringBoundLogger,
+    on_change: OnChange,
+) -> Breakers:
+    """Start what makes breakers on demand; a model is checked past its breaker, along the same path."""
+    provider = settings.provider
+    checks = {model: ModelCheck(path, model) for model in provider.models} if provider.health_checks else {}
+    terms = TermsBySettings(settings, checks)
+    make = partial(
+        BreakerSupervisor, terms, share=provider.open_share, seed=seed, log=log, on_change=on_change
+    )
+    return Breakers(await tree.start_child(spec_of(settings.supervision, "breakers", make, keep_state=True)))
+
+
+async def _guarded(line: Line, breakers: Breakers, settings: Settings) -> Line:
+    if settings.services[MODEL_SERVICE].breaker == "off":
+        return line
+    return attrs.evolve(line, breaker=await breakers.of(settings.provider.name, line.model))
+
+
 def _limits_in(response: HttpResponse) -> ObservedLimits:
     # Resets are taken against the response's own date, so that nobody's clock matters.
     return parse_rate_limits(response.headers, dialect="anthropic", now_wall=None)
@@ -226,9 +294,11 @@ def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed:
             encode=partial(anthropic.encode, api_key=_key(settings), base_url=provider.base_url),
             decode=anthropic.decode,
             limits=_limits_in,
+            name=provider.name,
         ),
         retry=RetryPolicy(retry.max_retries, retry.initial, retry.cap, retry.max_elapsed),
         max_wait=settings.limits.max_wait,
         attempt_timeout=provider.attempt_timeout,
         rng=random.Random(f"{seed}/endpoint"),
+        max_calls=settings.limits.max_queue or None,
     )

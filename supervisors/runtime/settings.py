@@ -17,9 +17,12 @@ from typing import Literal
 
 import attrs
 
+from actors.call_path import DEFAULT_ATTEMPT_TIMEOUT
 from actors.errors import SettingsError
 from actors.policies.limits import Limits
+from actors.policies.model_chain import READERS_TIER, chain_of
 from actors.policies.output_policy import OUTPUT_POLICIES
+from actors.policies.retry_budget import DEFAULT_CAPACITY
 from supervisors.runtime.service_settings import (
     DegradationSettings,
     ServiceSettings,
@@ -46,12 +49,16 @@ PROVIDER = "simulated"
 """Costs nothing, needs no key and no network: the first run of a newcomer succeeds."""
 BASE_URL = "https://api.anthropic.com"
 """Anthropic's public address, from its API reference."""
-MODELS = ("claude-sonnet-4-5", "claude-haiku-4-5")
+MODELS = chain_of(READERS_TIER)
 """The better judge of prose first; its smaller sibling, with limits of its own, takes over in an overload."""
 MAX_TOKENS = 1024
 """A coverage record takes 400 to 700 tokens; what is reserved beyond that is refunded after each call."""
-ATTEMPT_TIMEOUT = 120.0
-"""1024 tokens at a slow 20 a second take 51 s, plus the wait for the first one; twice that is a dead line."""
+ATTEMPT_TIMEOUT = DEFAULT_ATTEMPT_TIMEOUT
+"""1024 tokens at 50 a second take 20 s, and half as much again: what takes longer than that is a dead line."""
+HEALTH_CHECKS = True
+"""A check costs a handful of tokens, and no caller's call; and it finds out every 30 s, however long the outage."""
+OPEN_SHARE = 0.5
+"""When all models fail at once, the cause is most often on our side: one of two is asked on."""
 
 REQUESTS = 50
 """Requests a minute of Anthropic's first paid tier."""
@@ -91,14 +98,16 @@ PROMPT_TOKENS = 2000
 DEADLINE = 3600.0
 """An hour: three readers of 30,000 words take about 5 minutes at the default limits, the rest is spare."""
 
-MAX_RETRIES = 5
-"""Waits of at most 0.5, 1, 2, 4 and 8 s: a passing fault is outlived, a lasting one goes to the next model soon."""
-RETRY_INITIAL = 0.5
-"""The bound of the first wait, as the providers' own clients have it; it doubles with each retry."""
+MAX_RETRIES = 3
+"""Waits of at most 1, 2 and 4 s: a passing fault is outlived, a lasting one goes to the next model soon."""
+RETRY_INITIAL = 1.0
+"""The bound of the first wait; it doubles with each retry, and a fault that needs longer has a factor on it."""
 RETRY_CAP = 30.0
 """Longer guesses only add waiting; a server that wants more says so, and is obeyed."""
-MAX_ELAPSED = 300.0
-"""Five minutes on one call, then the next model deserves its turn."""
+MAX_ELAPSED = 60.0
+"""A minute on one call, as long as a provider's window, then the next model deserves its turn."""
+RETRY_BUDGET = DEFAULT_CAPACITY
+"""Some fifty retries of a reader's question at once; then one for every ten that succeed at first."""
 
 RESTARTS = 3
 """Restarts of one child per period, OTP's habit: a passing fault is survived, a lasting one escalates."""
@@ -123,6 +132,9 @@ class ProviderSettings:
         models: model ids, the preferred one first, the others are fallbacks in order.
         max_tokens: the most output tokens of one answer.
         attempt_timeout: seconds one HTTP exchange may take.
+        health_checks: whether a model that is known to be down is asked for one word every 30 s to find out when it is
+            up again; otherwise a caller's call is the trial.
+        open_share: share of the models that may be given up as down at a time, but always one.
     """
 
     name: Literal["simulated", "anthropic"] = one_of(PROVIDER, ("simulated", "anthropic"))
@@ -131,6 +143,8 @@ class ProviderSettings:
     models: tuple[str, ...] = names(MODELS)
     max_tokens: int = whole(MAX_TOKENS, at_least=1)
     attempt_timeout: float = seconds(ATTEMPT_TIMEOUT, above=0)
+    health_checks: bool = switch(HEALTH_CHECKS)
+    open_share: float = share(OPEN_SHARE)
 
 
 @attrs.frozen
@@ -200,12 +214,15 @@ class RetrySettings:
         initial: seconds, bound of the first wait; doubles with each retry.
         cap: seconds, bound of every wait that we choose ourselves.
         max_elapsed: seconds after which no further attempt starts.
+        budget: tokens that the calls of one model may draw for retries, second copies and fallbacks; it fills with
+            first successes. 0 for no bound.
     """
 
     max_retries: int = whole(MAX_RETRIES, at_least=0)
     initial: float = seconds(RETRY_INITIAL, above=0)
     cap: float = seconds(RETRY_CAP, above=0)
     max_elapsed: float = seconds(MAX_ELAPSED, at_least=0)
+    budget: int = whole(RETRY_BUDGET, at_least=0)
 
 
 @attrs.frozen

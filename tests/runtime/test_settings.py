@@ -51,9 +51,11 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         name="simulated",
         base_url="https://api.anthropic.com",
         api_key="",
-        models=("claude-sonnet-4-5", "claude-haiku-4-5"),
+        models=("claude-sonnet-5-5", "claude-haiku-5-5"),
         max_tokens=1024,
-        attempt_timeout=120.0,
+        attempt_timeout=30.0,
+        health_checks=True,
+        open_share=0.5,
     )
     assert settings.limits == LimitSettings(
         requests=50,
@@ -69,7 +71,7 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         max_wait=600.0,
     )
     assert settings.readers == ReaderSettings(("maya", "colton", "devon"), 2, 12_000, 3600.0)
-    assert settings.retry == RetrySettings(5, 0.5, 30.0, 300.0)
+    assert settings.retry == RetrySettings(3, 1.0, 30.0, 60.0, 100_000)
     assert settings.supervision == SupervisionSettings(3, 30.0, 0.1, 30.0, 5.0)
 
 
