@@ -32,8 +32,7 @@ def test_the_table_of_kinds_is_that_of_the_code() -> None:
             f"`{kind}`",
             "yes" if row.retryable else "no",
             f"\N{MULTIPLICATION SIGN} {row.backoff:g}",
-            row.priority,
-            "yes" if row.alert else "no",
+            row.priority + (", alert" if row.alert else ""),
             row.fallback.replace("_", " "),
             OUTCOME_ROWS[kind].outcome + ("; until then" if OUTCOME_ROWS[kind].names_instant else ""),
         ]
