@@ -51,21 +51,27 @@ class OpenTime:
 
     def draw(self, now: float) -> float:
         """Return the seconds it is to be open if it opens now."""
-        level = min(self.failed(now), self._steps_to_cap)
-        seconds = min(self._rules.cap, self._rules.cooldown * math.pow(self._rules.multiplier, level))
-        return seconds * (1 + self._rng.uniform(0.0, self._rules.jitter))
+        return self._grown(self.failed(now)) * (1 + self._rng.uniform(0.0, self._rules.jitter))
 
     def clear(self) -> None:
         """Forget everything."""
         self._failed = 0.0
 
+    def _grown(self, failed: float) -> float:
+        rules = self._rules
+        if failed >= self._steps_to_cap:  # a power of more is in danger of overflow
+            return rules.cap
+        return min(rules.cap, rules.cooldown * math.pow(rules.multiplier, failed))
+
     @property
     def _steps_to_cap(self) -> float:
-        """Failed rounds, in fractions too, that lead to the cap: a power of more is only in danger of overflow."""
-        if self._rules.multiplier == 1:
-            return 0.0
-        return (math.log(self._rules.cap) - math.log(self._rules.cooldown)) / math.log(self._rules.multiplier)
+        """Failed rounds, in fractions too, that lead to the cap; infinity where none do."""
+        rules = self._rules
+        if rules.multiplier == 1:
+            return math.inf
+        return (math.log(rules.cap) - math.log(rules.cooldown)) / math.log(rules.multiplier)
 
     @property
     def _most(self) -> int:
-        return max(1, math.ceil(self._steps_to_cap))
+        steps = self._steps_to_cap
+        return 1 if math.isinf(steps) else max(1, math.ceil(steps))

@@ -17,7 +17,7 @@ from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Tic
 from actors.policies.breaker_rules import BreakerRules
 
 # Small numbers, and all of them halves of halves, so that sums are exact and every bound is met to the instant.
-TRIAL = BreakerRules(cooldown=4.0, window=8.0, cap=16.0, jitter=0.25, probe_lease=4.0, decay=16.0)
+TRIAL = BreakerRules(cooldown=4.0, window=8.0, cap=12.0, jitter=0.25, probe_lease=4.0, decay=16.0)
 VOTE = BreakerRules(
     consecutive=None,
     cooldown=2.0,
@@ -140,7 +140,7 @@ class BreakerMachine(RuleBasedStateMachine):
             self.let_in(math.inf)
             self.bring_back(len(self.tickets) - 1, "failure", None)
         if self.model.state == "open" and self.model.rules.recovery != "health":
-            self.now = self.model.until
+            self.now = max(self.now, self.model.until)
             self.let_in(self.now + patience)
 
     def let_in(self, deadline: float) -> None:
