@@ -55,8 +55,8 @@ def settings_for(
         margin: the share of every limit that is used.
         output: how output is reserved.
     """
-    # One model, which nobody stands in for, and callers who wait for it: to refuse them while it is down, or for want of
-    # a budget, would make calls fail that a cooldown and a retry bring home. What those two are for is drilled elsewhere.
+    # One model, which nobody stands in for, and callers who wait for it: to refuse them while it is down, or for want
+    # of a budget, would make calls fail that a cooldown and a retry bring home. What those are for is drilled elsewhere.
     services = dict(DEFAULT_SERVICES)
     services["model"] = attrs.evolve(services["model"], breaker="off")
     return Settings(
