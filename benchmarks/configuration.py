@@ -56,7 +56,7 @@ def settings_for(
         output: how output is reserved.
     """
     # One model, which nobody stands in for, and callers who wait for it: to refuse them while it is down, or for want
-    # of a budget, would make calls fail that a cooldown and a retry bring home. What those are for is drilled elsewhere.
+    # of a budget, would make calls fail that a cooldown and a retry bring home. Those two are drilled elsewhere.
     services = dict(DEFAULT_SERVICES)
     services["model"] = attrs.evolve(services["model"], breaker="off")
     return Settings(
