@@ -40,6 +40,11 @@ def test_the_table_of_kinds_is_that_of_the_code() -> None:
     ]
 
 
+def test_the_readme_and_the_changelog_count_the_kinds() -> None:
+    assert f"one of {len(FAULT_ROWS)} kinds" in (ROOT / "README.md").read_text("utf-8")
+    assert f"One taxonomy of {len(FAULT_ROWS)} kinds" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
 def test_the_sentences_are_those_of_the_code() -> None:
     kinds: dict[str, list[str]] = {}
     for kind, row in FAULT_ROWS.items():
