@@ -130,6 +130,10 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
         except Rejected as rejected:
             turn.spending.not_sent()
             await call.met(turn, rejected, breaker)
+            wait = call.outlasting(rejected)
+            if wait is not None:
+                await trio.sleep(wait)
+                continue
             if failure is None:
                 raise
             failure.add_note(f"not tried again: {phrase(rejected)}")

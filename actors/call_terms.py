@@ -23,6 +23,8 @@ class CallTerms:
         scopes: what it falls under beside the pool of its model, such as a key or a workspace.
         retries: whether a failed attempt is made again. A call inside a call that is retried is not, so that attempts
             never multiply.
+        is_patient: whether it waits for a model that is known to be down and that nobody stands in for, as it waits
+            for capacity, and is not refused at once: for work that nobody watches.
         ids: what tells whose call it is: session, user, conversation, request. Errors and the log have them.
 
     Raises:
@@ -34,6 +36,7 @@ class CallTerms:
     kind: str = ""
     scopes: tuple[Scope, ...] = ()
     retries: bool = True
+    is_patient: bool = False
     ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     def __attrs_post_init__(self) -> None:

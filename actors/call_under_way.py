@@ -15,12 +15,12 @@ from actors.call_path import CallPath, Line
 from actors.call_steps import PassedOver, Shortened, phrase
 from actors.call_tally import CallTally
 from actors.call_terms import CallTerms
-from actors.errors import CallFailed, Rejected
+from actors.errors import BreakerOpen, CallFailed, Rejected
 from actors.faults import Fault
 from actors.policies.claim import Claim
 from actors.policies.fallback import falls_back
 from actors.policies.model_chain import next_model
-from actors.policies.retry import GiveUp
+from actors.policies.retry import HINT_SPREAD, GiveUp
 from actors.policies.usage import Usage
 from actors.spending import Spending
 from actors.wire.chat import ChatRequest
@@ -119,6 +119,9 @@ class CallUnderWay:
             return None
         refused = await self._refused_until(turn, now + decision.delay)
         if refused is not None:
+            wait = self.outlasting(refused)
+            if wait is not None:
+                return wait
             error.retry_at = refused.retry_at
             error.add_note(f"not tried again: {phrase(refused)}")
             return None
@@ -138,6 +141,20 @@ class CallUnderWay:
             breaker: the state in which the breaker let the attempt pass, or None where none was asked.
         """
         self.tally.met(error, model=turn.line.model, breaker=breaker, left=await turn.spending.left())
+
+    def outlasting(self, refused: Rejected) -> float | None:
+        """Return the seconds that a patient call waits for a model that is down; None where it does not.
+
+        It waits as long as it would for capacity, and only where no other model is left to be asked.
+        """
+        if not self.terms.is_patient or self._rest or not isinstance(refused, BreakerOpen):
+            return None
+        now = trio.current_time()
+        if refused.retry_at is None:
+            return None
+        wait = max(0.0, refused.retry_at - now) * (1 + HINT_SPREAD * self.path.rng.random())
+        until = min(trio.current_effective_deadline(), self.tally.began + self.path.max_wait)
+        return wait if now + wait < until else None
 
     def fault(self, error: CallFailed) -> Fault:
         """Return what `error` is by the taxonomy."""

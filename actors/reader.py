@@ -13,6 +13,7 @@ from contextlib import aclosing
 import attrs
 
 from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting, phrase
+from actors.call_terms import CallTerms
 from actors.coverage.merge import merge
 from actors.coverage.personas import Persona, repair_prompt, section_prompt, system_prompt
 from actors.coverage.record import Coverage, parse_coverage
@@ -30,6 +31,9 @@ DEFAULT_SECTION_TOKENS = 12_000
 DEFAULT_MAX_TOKENS = 1024
 """Output tokens of one answer: a coverage record takes 400 to 700."""
 
+
+TERMS = CallTerms(is_patient=True)
+"""A reading takes minutes and nobody waits for its next word: a model that is down for one is waited for."""
 
 AT_ONCE = 0.05
 """Seconds that nobody notices: a wait that short is told as none."""
@@ -146,7 +150,7 @@ class Reader(Actor):
     ) -> AsyncGenerator[Progress | Mishap | ChatReply]:
         """Place one call and tell of its steps; the last item is the reply."""
         request = ChatRequest("", messages, system=system_prompt(self.persona), max_tokens=self._max_tokens)
-        async with aclosing(steps_of(self._endpoint, request)) as steps:
+        async with aclosing(steps_of(self._endpoint, request, TERMS)) as steps:
             async for step in steps:
                 for event in reading.take(step):
                     yield event
