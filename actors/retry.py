@@ -28,6 +28,7 @@ import functools
 import inspect
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from types import BuiltinFunctionType
 from typing import Any, ParamSpec, TypeVar
 
 import trio
@@ -119,10 +120,7 @@ def retrying(
     terms = RetryTerms(policy, on_retry, should_retry, budget, price, rng, load, classify)
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-        if inspect.isasyncgenfunction(function):
-            raise TypeError(
-                f"retrying must decorate an async function, got the generator {function.__name__!r}"
-            )
+        _check_function(function)
 
         @functools.wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -131,6 +129,19 @@ def retrying(
         return retried
 
     return decorate
+
+
+def _check_function(function: Any) -> None:
+    """Refuse what cannot be awaited when it is called, as far as that can be seen beforehand."""
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        what = f"the generator {function.__name__!r}"
+    elif not callable(function):
+        what = type(function).__name__
+    elif inspect.isclass(function) or type(function) is BuiltinFunctionType:
+        what = repr(function.__name__)
+    else:
+        return
+    raise TypeError(f"retrying must decorate an async function, got {what}")
 
 
 async def _call(fn: Callable[[], Awaitable[T]], terms: RetryTerms) -> T:

@@ -50,6 +50,16 @@ def _check_tokens(_instance: object, attribute: attrs.Attribute[Any], value: obj
     check_price(attribute.name, value)
 
 
+def _check_budget(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, Ref):
+        raise TypeError(f"{attribute.name} must be a ref to a Budget, or None, got {type(value).__name__}")
+
+
+def _check_dice(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, random.Random):
+        raise TypeError(f"{attribute.name} must be a random.Random, or None, got {type(value).__name__}")
+
+
 @attrs.frozen
 class RetryTerms:
     """The arguments of `retry`, checked; it says what each of them means.
@@ -62,15 +72,17 @@ class RetryTerms:
     policy: RetryPolicy | RetryPlan = attrs.field(validator=_check_policy)
     on_retry: OnRetry | None = attrs.field(default=None, validator=_check_plain)
     should_retry: ShouldRetry | None = attrs.field(default=None, validator=_check_plain)
-    budget: Ref[Budget] | None = None
+    budget: Ref[Budget] | None = attrs.field(default=None, validator=_check_budget)
     price: int = attrs.field(default=1, validator=_check_tokens)
-    rng: random.Random | None = None
+    rng: random.Random | None = attrs.field(default=None, validator=_check_dice)
     load: Callable[[], float] | None = attrs.field(default=None, validator=_check_plain)
     classify: Callable[[Exception], Fault] = attrs.field(default=fault_of, validator=_check_plain)
 
     def fault_of(self, error: Exception, now: float) -> Fault:
         """Return what an attempt failed of; an exception that names an instant asks to wait until then."""
         fault = self.classify(error)
+        if not isinstance(fault, Fault):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"classify must return a Fault, got {type(fault).__name__}")
         if isinstance(error, CallFailed | Rejected) and fault.retry_after is None:
             fault = attrs.evolve(fault, retry_after=_wait_until(error.retry_at, now))
         if self.should_retry is None:
@@ -79,6 +91,20 @@ class RetryTerms:
         if type(can_pass) is not bool:
             raise TypeError(f"should_retry must return True or False, got {can_pass!r}")
         return attrs.evolve(fault, retryable=can_pass)
+
+
+    def load_now(self) -> float:
+        """Return the runtime's load.
+
+        Raises:
+            TypeError, ValueError: `load` does not return a number.
+        """
+        load = 0.0 if self.load is None else self.load()
+        if isinstance(load, bool) or not isinstance(load, int | float):
+            raise TypeError(f"load must return a number, got {type(load).__name__}")
+        if math.isnan(load):
+            raise ValueError("load must return a number, got nan")
+        return load
 
 
 @attrs.define(eq=False)
@@ -106,7 +132,7 @@ class Attempts:
             now=now,
             deadline=deadline,
             rng=terms.rng or random.Random(),
-            load=0.0 if terms.load is None else terms.load(),
+            load=terms.load_now(),
         )
         if isinstance(decision, GiveUp):
             self._give_up(error, _words(decision, now), decision.retry_at)

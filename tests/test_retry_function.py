@@ -728,6 +728,8 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"on_retry": failing().__call__}, TypeError, "on_retry must be a plain function, got an async function"),
     ({"should_retry": failing().__call__}, TypeError, "should_retry must be a plain function, got an async"),
     ({"load": 0.5}, TypeError, "load must be a plain function, got float"),
+    ({"budget": 7}, TypeError, "budget must be a ref to a Budget, or None, got int"),
+    ({"rng": 3}, TypeError, "rng must be a random.Random, or None, got int"),
     ({"classify": None}, TypeError, "classify must be a plain function, got NoneType"),
     ({"price": 0}, ValueError, "price must be >= 1, got 0"),
     ({"price": 1.5}, TypeError, r"price must be a whole number of tokens, got 1\.5"),
@@ -771,6 +773,34 @@ def test_a_stream_cannot_be_tried_again() -> None:
         TypeError, match=r"^retrying must decorate an async function, got the generator 'lines'$"
     ):
         retrying()(untyped)
+
+
+def test_what_cannot_be_awaited_is_not_decorated() -> None:
+    def words() -> Any:
+        yield "one"
+
+    for wrong, named in (
+        (5, "int"),
+        (RetryPolicy, "'RetryPolicy'"),
+        (max, "'max'"),
+        (words, "the generator 'words'"),
+    ):
+        untyped: Any = wrong
+        with pytest.raises(TypeError, match=f"^retrying must decorate an async function, got {named}$"):
+            retrying()(untyped)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classify": lambda _error: None}, "classify must return a Fault, got NoneType"),
+        ({"load": lambda: "high"}, "load must return a number, got str"),
+        ({"load": lambda: math.nan}, "load must return a number, got nan"),
+    ],
+)
+async def test_what_a_callback_returns_is_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+        await retry(failing(passing()), **options)
 
 
 async def test_arguments_can_be_bound_with_partial(autojump_clock: MockClock) -> None:
