@@ -100,7 +100,7 @@ class RetryTerms:
             TypeError, ValueError: `load` does not return a number.
         """
         load = 0.0 if self.load is None else self.load()
-        if isinstance(load, bool) or not isinstance(load, int | float):
+        if isinstance(load, bool) or not isinstance(load, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise TypeError(f"load must return a number, got {type(load).__name__}")
         if math.isnan(load):
             raise ValueError("load must return a number, got nan")

@@ -38,6 +38,9 @@ def suppress_retries() -> Generator[None]:
 
     with suppress_retries():
         answer = await client.ask(...)      # a retry in there makes one attempt
+
+    Not around a `yield`: an async generator shares its context with whoever iterates over it, whose own retries would
+    stand still as long as the generator does.
     """
     scope = _Scope(_open_scope())
     token = _current.set(scope)
