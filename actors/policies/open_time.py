@@ -9,6 +9,9 @@ import attrs
 
 from actors.policies.breaker_rules import BreakerRules
 
+ROUNDING = 1e-12
+"""Share by which the quotient of two logarithms may miss a whole number."""
+
 
 @attrs.define(eq=False)
 class OpenTime:
@@ -74,4 +77,7 @@ class OpenTime:
     @property
     def _most(self) -> int:
         steps = self._steps_to_cap
-        return 1 if math.isinf(steps) else max(1, math.ceil(steps))
+        if math.isinf(steps):
+            return 1
+        whole = round(steps)  # one doubling may come out as a hair more than 1, and is not two
+        return max(1, whole if math.isclose(steps, whole, rel_tol=ROUNDING) else math.ceil(steps))

@@ -74,6 +74,26 @@ def test_rounds_beyond_the_cap_are_not_remembered() -> None:
     assert open_time.draw(400.0) == 60.0
 
 
+@pytest.mark.parametrize(
+    ("cooldown", "cap", "multiplier", "most"),
+    [
+        (60.0, 120.0, 2.0, 1.0),
+        (30.0, 240.0, 2.0, 3.0),
+        (0.1, 100.0, 10.0, 3.0),
+        (5.0, 405.0, 3.0, 4.0),
+        (60.0, 121.0, 2.0, 2.0),
+    ],
+)
+def test_a_round_that_leads_to_the_cap_exactly_is_the_last_that_is_remembered(
+    cooldown: float, cap: float, multiplier: float, most: float
+) -> None:
+    """The quotient of the logarithms of 2 and 2 is a hair more than 1 for some caps; that is not two rounds."""
+    open_time = exact(cooldown=cooldown, cap=cap, multiplier=multiplier)
+    fail(60, open_time)
+    assert open_time.failed(0.0) == most
+    assert open_time.draw(0.0) == cap
+
+
 def test_everything_is_forgotten_when_it_is_cleared() -> None:
     open_time = exact()
     fail(3, open_time)
