@@ -70,7 +70,9 @@ _HTTP_CLIENT: Mapping[str, ErrorRow] = {
     "ProtocolError": _GARBLED,
     "RequestError": _GARBLED,
     "HTTPError": _GARBLED,
-    "StreamError": _GARBLED,
+    "TooManyRedirects": ErrorRow("not_found"),  # as a redirect is that nobody follows
+    "StreamClosed": _GARBLED,
+    "StreamError": _BUG,  # a stream that was read twice, or not at all: httpx calls it the developer's error
 }
 
 _MODEL_CLIENT: Mapping[str, ErrorRow] = {

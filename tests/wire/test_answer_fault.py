@@ -211,6 +211,8 @@ CASES: dict[str, dict[str, tuple[FaultKind, bool, int, Body]]] = {
         ),
         "json that is none": ("validation", True, 400, openai("json_validate_failed")),
         "a tool it misused": ("validation", True, 400, openai("tool_use_failed")),
+        "a request it got wrong, or the model": ("validation", True, 422, openai(None, "hallucinated")),
+        "a 422 that says what it is": ("context_length", False, 422, openai("context_length_exceeded")),
         "shut out": ("permission_denied", False, 400, openai("organization_restricted")),
         "a model the organization blocks": (
             "permission_denied",

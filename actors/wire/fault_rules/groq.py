@@ -1,7 +1,8 @@
 """Groq's faults: OpenAI's dialect with words of its own.
 
 Two of its 400s are no mistake of the caller: `json_validate_failed` and `tool_use_failed` say that the model did not
-write what it was asked to, and the next try may come out well. Its 498 is a tier without room.
+write what it was asked to, and the next try may come out well. So may a 422 be, by its own reference: "semantic errors
+or model hallucinations". Its 498 is a tier without room.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ TABLE = FaultTable(
             words=words("over capacity", "flex tier capacity"),
         ),
         *RULES,
+        Rule("validation", statuses=frozenset({422}), by_status=True, retryable=True),
     ),
     types=TYPES,
 )
