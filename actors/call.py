@@ -86,19 +86,23 @@ async def place_call(
 async def _along_the_chain(call: CallUnderWay) -> AsyncGenerator[CallStep]:
     """Call one model after the other, as long as the next can be expected to answer better."""
     turn = call.first_turn()
-    while True:
-        try:
-            async with aclosing(_with_retries(call, turn)) as steps:
-                async for step in steps:
-                    yield step
-        except (CallFailed, Rejected) as error:
-            following = await call.next_turn(turn, error)
-            if following is None:
-                break
-            yield call.gave_up(turn, following, error)
-            turn = following
-        else:
-            return
+    try:
+        while True:
+            try:
+                async with aclosing(_with_retries(call, turn)) as steps:
+                    async for step in steps:
+                        yield step
+            except (CallFailed, Rejected) as error:
+                following = await call.next_turn(turn, error)
+                if following is None:
+                    break
+                given_up = call.gave_up(turn, following, error)
+                turn = following
+                yield given_up
+            else:
+                return
+    finally:
+        turn.spending.not_sent()  # whoever leaves pays for nothing that did not go out
     raise call.tally.verdict()
 
 
@@ -125,8 +129,7 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
                     tally.attempts += 1
                     started = min(started, trio.current_time())
                     yield Calling(line.model, tally.attempts, held.grant.waited)
-                    reply = await exchange(call, turn, held)
-                    passing.succeeded()
+                    reply = await exchange(call, turn, held, passing)
         except Rejected as rejected:
             turn.spending.not_sent()
             await call.met(turn, rejected, breaker)

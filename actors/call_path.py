@@ -24,7 +24,7 @@ from actors.wire.http import HttpRequest, HttpResponse, Transport
 from actors.wire.rate_limits import ObservedLimits
 
 DEFAULT_ATTEMPT_TIMEOUT = 30.0
-"""Seconds one exchange may take: an answer of 1,024 tokens at 50 a second takes 20, and half as much again."""
+"""Seconds one attempt may take: an answer of 1,024 tokens at 50 a second takes 20, and half as much again."""
 
 Measure = Callable[[str, Sequence[str]], Estimate]
 """From a model and the texts of a prompt to a guess, as `Estimator.estimate` makes it."""
@@ -109,7 +109,7 @@ class CallPath:
         dialect: speaks to the provider.
         retry: when a failed attempt is made again.
         max_wait: seconds an attempt waits for capacity.
-        attempt_timeout: seconds one exchange may take.
+        attempt_timeout: seconds one attempt may take, a second copy of it included.
         rng: source of the jitter.
         measure: guesses how many tokens a prompt is before anything is known; the limiter, which learns, guesses again.
         cache: answers of questions that were asked before; None for none.

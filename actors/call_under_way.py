@@ -81,8 +81,9 @@ class CallUnderWay:
             return None
         following = self._turn(line)
         # A call of which nothing went out so far has drawn on nobody's patience yet.
-        if self.tally.attempts and not await following.spending.withdraw("fallback"):
-            _end_for_want_of_budget(error, f"{line.model} was not asked")
+        is_granted = await following.spending.withdraw("fallback") if self.tally.attempts else True
+        if not is_granted:
+            _end_for_want_of_budget(error, f"{line.model} was not asked", is_empty=is_granted is False)
             return None
         return following
 
@@ -101,10 +102,12 @@ class CallUnderWay:
             attempt: how many attempts were made in this turn.
             started: instant of the first of them.
         """
-        if not self.terms.retries:
-            return None
         now = trio.current_time()
         fault = self.fault(error)
+        named = None if fault.retry_after is None else now + fault.retry_after
+        if not self.terms.retries:
+            error.retry_at = named
+            return None
         decision = self.path.retry.decide(
             fault,
             attempt=attempt,
@@ -125,10 +128,11 @@ class CallUnderWay:
             error.retry_at = refused.retry_at
             error.add_note(f"not tried again: {phrase(refused)}")
             return None
-        if not await turn.spending.withdraw("retry"):
+        is_granted = await turn.spending.withdraw("retry")
+        if not is_granted:
             # Whoever came back after our own short wait would be the retry that there is no budget for.
-            error.retry_at = None if fault.retry_after is None else now + fault.retry_after
-            _end_for_want_of_budget(error, "not tried again")
+            error.retry_at = named
+            _end_for_want_of_budget(error, "not tried again", is_empty=is_granted is False)
             return None
         return decision.delay
 
@@ -203,7 +207,7 @@ class CallUnderWay:
         return True
 
 
-def _end_for_want_of_budget(error: CallFailed | Rejected, what: str) -> None:
-    error.add_note(f"{what}: the retry budget has too little left")
-    if isinstance(error, CallFailed):
+def _end_for_want_of_budget(error: CallFailed | Rejected, what: str, *, is_empty: bool) -> None:
+    error.add_note(f"{what}: the retry budget {'has too little left' if is_empty else 'did not answer'}")
+    if is_empty and isinstance(error, CallFailed):
         error.is_out_of_budget = True

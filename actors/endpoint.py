@@ -29,7 +29,7 @@ class EndpointStatistics:
     Args:
         calls: logical calls begun.
         answered: those that were answered.
-        attempts: requests that went out.
+        attempts: requests that went out, second copies of slow ones aside.
         failed_attempts: those of them that failed.
         passed_over: times a model was given up for the next.
     """

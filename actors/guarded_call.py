@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 import trio
@@ -18,13 +18,9 @@ from actors.kernel import Ref
 from actors.policies.fallback import reason_of
 from actors.retry_budget import Budget
 from actors.spending import Spending
-from actors.time_budget import check_time, time_left
+from actors.time_budget import check_time
 
 T = TypeVar("T")
-
-BUDGET_PATIENCE: Final = 1.0
-"""Seconds to wait for what is left in a budget, which an error tells. It answers at once; only one that is being
-restarted cannot."""
 
 
 @attrs.frozen
@@ -161,13 +157,8 @@ class GuardedCall:
             attempt=self.made,
             elapsed=trio.current_time() - self._began_at,
             breaker=self._state,
-            budget_left=await self._budget_left(),
+            budget_left=await self.spending.left(),
             ids=bound_ids(),
         )
         with contextlib.suppress(Exception):  # a stranger's exception may let nothing be added to it
             vars(error)["context"] = context
-
-    async def _budget_left(self) -> float | None:
-        with trio.move_on_after(min(BUDGET_PATIENCE, time_left() / 2)):
-            return await self.spending.left()
-        return None

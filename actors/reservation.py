@@ -139,6 +139,17 @@ class Held:
         charged = charged and self.may_be_out
         self._outcome = Limiter.cancel(self.grant, charged=charged, trouble=trouble, observed=self._observed)
 
+    def ended_by(self, error: BaseException) -> None:
+        """Note that the call ended with `error`, as the end of the block would by itself.
+
+        For a block that does not end by it: another copy of the call may be answered.
+        """
+        if not self.may_be_out:
+            self.cancel(charged=False)
+            return
+        charged = error.charged if isinstance(error, CallFailed) else True
+        self.cancel(charged=charged, trouble=trouble_of(error, self.grant.granted_at))
+
     def detach(self) -> Grant:
         """Take the grant out of the block, for somebody else to settle: the end of the block does no more with it.
 
@@ -152,13 +163,12 @@ class Held:
         """Return the message that settles it, as noted, or else as the end of its block suggests."""
         if self._outcome is not None:
             return self._outcome
-        if not self.may_be_out:
-            self.cancel(charged=False)
-        elif error is None:
+        if error is not None:
+            self.ended_by(error)
+        elif self.may_be_out:
             self.report(input_tokens=None, output_tokens=None)
         else:
-            charged = error.charged if isinstance(error, CallFailed) else True
-            self.cancel(charged=charged, trouble=trouble_of(error, self.grant.granted_at))
+            self.cancel(charged=False)
         return self.settlement()
 
 
