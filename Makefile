@@ -87,6 +87,10 @@ burst: $(INSTALLED) ## bursts, an overload and storms, against a yardstick; prin
 outage: $(INSTALLED) ## a provider down for ten minutes under 200 callers, in virtual time; prints one JSON line (ARGS=--bare)
 	@$(BIN)/python benchmarks/outage.py $(ARGS)
 
+.PHONY: conformance
+conformance: $(INSTALLED) ## hold the code against tables of cases with their sources; the last line is JSON (ARGS="breaker waits")
+	@PYTHONPATH=benchmarks $(BIN)/python -m conformance $(ARGS)
+
 .PHONY: chaos
 chaos: $(INSTALLED) ## crash a tree of twenty actors all over under 50,000 messages; prints one JSON line (SEED=7)
 	@$(BIN)/python tests/supervisors/chaos.py --seed "$(SEED)" $(ARGS)
