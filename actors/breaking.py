@@ -100,6 +100,7 @@ async def check_breaker(breaker: Ref[Breaker] | None) -> None:
     Raises:
         BreakerOpen: it would not, with the instant from which asking again makes sense.
         Rejected: it has ended, or does not answer.
+        TypeError: `breaker` is no ref.
     """
     if breaker is not None:
         await _answer(breaker, Breaker.check())
@@ -121,6 +122,7 @@ async def pass_breaker(breaker: Ref[Breaker] | None) -> AsyncGenerator[Passing]:
     Raises:
         BreakerOpen: it lets no call through; the block does not run.
         Rejected: it has ended, or does not answer; the block does not run.
+        TypeError: `breaker` is no ref; the block does not run.
     """
     if breaker is None:
         yield Passing(None)
@@ -144,6 +146,8 @@ async def pass_breaker(breaker: Ref[Breaker] | None) -> AsyncGenerator[Passing]:
 
 
 async def _answer(breaker: Ref[Breaker], message: Message[Breaker, R]) -> R:
+    if not isinstance(breaker, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"breaker must be a Ref or None, got {type(breaker).__name__}")
     with trio.move_on_after(ANSWER_WITHIN):
         try:
             return await breaker.ask(message)

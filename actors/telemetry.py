@@ -41,6 +41,7 @@ BREAKER_OBSERVED = "breaker.observed"
 BREAKER_DENIED = "breaker.denied"
 BREAKER_CHECK_FAILED = "breaker.check_failed"
 BREAKER_LISTENER_FAILED = "breaker.listener_failed"
+BREAKER_TERMS_FAILED = "breaker.terms_failed"
 ERROR_REPORTED = "error.reported"
 DEGRADATION_CHANGED = "degradation.changed"
 

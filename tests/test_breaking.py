@@ -29,7 +29,7 @@ from actors.errors import (
 )
 from actors.faults.fault import Fault
 from actors.kernel import Actor, Message, Ref, op, open_actor
-from actors.policies.breaker_records import Ticket
+from actors.kernel.ref import slot_of
 
 TELLTALE = attrs.evolve(RULES, consecutive=1)
 """One failure opens it."""
@@ -300,13 +300,21 @@ async def test_one_whose_mailbox_is_full_says_so(autojump_clock: MockClock) -> N
 
 
 async def test_one_that_ends_over_the_question_says_so(autojump_clock: MockClock) -> None:
-    class Cut:
-        name = "breaker"
-
-        async def ask(self, message: Message[Breaker, Ticket]) -> Ticket:
+    class Cut(Ref[Breaker]):
+        async def ask(self, message: Message[Breaker, Any]) -> Any:
             raise Interrupted("it ended", message=message, recipient=self.name)
 
-    breaker: Any = Cut()
-    with pytest.raises(Rejected, match=r"^breaker 'breaker' ended while it was asked$"):
-        await check_breaker(breaker)
+    async with open_breaker() as breaker:
+        cut = Cut(slot_of(breaker))
+        with pytest.raises(Rejected, match=rf"^breaker '{cut.name}' ended while it was asked$"):
+            await check_breaker(cut)
     assert autojump_clock.current_time() == 0.0
+
+
+async def test_what_is_no_breaker_is_refused_before_the_block_runs() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"^breaker must be a Ref or None, got int$"):
+        async with pass_breaker(wrong):
+            pytest.fail("it ran")
+    with pytest.raises(TypeError, match=r"^breaker must be a Ref or None, got int$"):
+        await check_breaker(wrong)

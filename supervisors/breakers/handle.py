@@ -58,8 +58,9 @@ class Breakers:
         Its ref is good over restarts of the breaker and of the supervisor.
 
         Raises:
-            TypeError, ValueError: a name is no text, empty, unprintable, or the service's has a "/".
-            LookupError, TypeError, ValueError: there are no such terms.
+            TypeError, ValueError: a name is no text, empty, unprintable, or the service's has a "/", or the terms make
+                no sense.
+            Exception: whatever `terms_of` raises, such as `LookupError`; no breaker was made.
         """
         return self._ref(await self.ref.ask(BreakerSupervisor.make(service, model)))
 
@@ -70,7 +71,7 @@ class Breakers:
             name: of one, "service" or "service/model"; it is made if need be, so that its first call finds it so.
 
         Raises:
-            TypeError, ValueError, LookupError: as `of`; so it is for all that take a name.
+            Exception: as `of`; so it is for all that take a name.
         """
         await self._tell(name, Breaker.isolate())
 

@@ -18,7 +18,9 @@ from actors.breaker_board import DEFAULT_SHARE, BreakerBoard, check_share
 from actors.breaker_memory import BreakerMemory
 from actors.breaker_news import OnChange
 from actors.kernel import Ref, op
+from actors.log_redaction import error_name
 from actors.policies.breaker_rules import BreakerRules
+from actors.telemetry import BREAKER_TERMS_FAILED, silent_log
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child_spec import ChildSpec
 from supervisors.events import OnEvent, unobserved
@@ -46,15 +48,16 @@ class BreakerTerms:
 
 
 TermsOf = Callable[[str, str | None], BreakerTerms]
-"""Returns the terms for a service and a model of it, or None for the service as such. It may raise `LookupError` for
-what there is no service of."""
+"""Returns the terms for a service and a model of it, or None for the service as such. What it raises, such as
+`LookupError` for what there is no service of, goes to whoever asked, and harms nobody else."""
 
 
 @attrs.frozen
 class BreakersState:
-    """What an incarnation of the supervisor hands on: what each breaker knows, by name."""
+    """What an incarnation of the supervisor hands on: what each breaker knows, and what it was made from, by name."""
 
     memories: dict[str, BreakerMemory]
+    terms: dict[str, BreakerTerms]
 
 
 class BreakerSupervisor(Foreman):
@@ -64,7 +67,8 @@ class BreakerSupervisor(Foreman):
     keep_state=True)`; `Breakers(ref)` is the handle.
 
     Args:
-        terms_of: says what a breaker is made from; asked once for each in each incarnation.
+        terms_of: says what a breaker is made from; asked once for each in each incarnation. A breaker that is there
+            goes on as it was made before where it cannot say.
         share: of a role's endpoints, above 0, at most 1, that may be open at once.
         seed: decides all jitter of open times, together with the breaker's name.
         log: is told of all changes; None for silence.
@@ -97,6 +101,7 @@ class BreakerSupervisor(Foreman):
         self._terms_of, self._share, self._seed = terms_of, check_share(share), seed
         self._log, self._on_change = log, on_change
         self._memories: dict[str, BreakerMemory] = {}
+        self._terms: dict[str, BreakerTerms] = {}
         self._breakers: dict[str, Ref[Breaker]] = {}
 
     async def setup(self) -> None:
@@ -107,11 +112,11 @@ class BreakerSupervisor(Foreman):
         children.launch(board)
         self._board = Ref[BreakerBoard](board.slot)
         for name in self._memories:
-            self._start(name)
+            self._start_again(name)
 
     def hand_over(self) -> BreakersState:
         """Hand on what the breakers know."""
-        return BreakersState(self._memories)
+        return BreakersState(self._memories, self._terms)
 
     def take_over(self, state: object) -> None:
         """Go on with the breakers of the last incarnation.
@@ -121,19 +126,20 @@ class BreakerSupervisor(Foreman):
         """
         if type(state) is not BreakersState:
             raise TypeError(f"state must be a BreakersState, got {type(state).__name__}")
-        self._memories = state.memories
+        self._memories, self._terms = state.memories, state.terms
 
-    @op(raises=(TypeError, ValueError, LookupError), idempotent=True)
+    @op(raises=(Exception,), idempotent=True)
     def make(self, service: str, model: str | None = None) -> str:
         """Make the breaker of an endpoint unless there is one, and return its name.
 
         Raises:
-            TypeError, ValueError: a name is no text, empty, unprintable, or the service's has a "/".
-            LookupError, TypeError, ValueError: there are no such terms.
+            TypeError, ValueError: a name is no text, empty, unprintable, or the service's has a "/", or the terms make
+                no sense.
+            Exception: whatever `terms_of` raises; everything is as it was.
         """
         name = name_of(service, model)
         if name not in self._breakers:
-            self._start(name)
+            self._start(name, self._terms_of(*endpoint_of(name)))
         return name
 
     @op(idempotent=True)
@@ -150,10 +156,22 @@ class BreakerSupervisor(Foreman):
         """Return a breaker, for the refs of this module: read in the sender's task, in the step in which it posts."""
         return self._breakers.get(name)
 
-    def _start(self, name: str) -> None:
-        terms, memory = self._terms_of(*endpoint_of(name)), self._memories.get(name, BreakerMemory())
+    def _start_again(self, name: str) -> None:
+        """Start a breaker that was handed on; by the terms it had, where there are none to be had now."""
+        try:
+            self._start(name, self._terms_of(*endpoint_of(name)))
+        except Exception as error:  # noqa: BLE001  # a stranger's code, and nobody asked: the others go on without it
+            failure = error_name(error)
+        else:
+            return
+        log = silent_log() if self._log is None else self._log
+        log.error(BREAKER_TERMS_FAILED, service=name, error=failure)
+        self._start(name, self._terms[name])
+
+    def _start(self, name: str, terms: BreakerTerms) -> None:
         if type(terms) is not BreakerTerms:
             raise TypeError(f"terms of {name!r} must be BreakerTerms, got {type(terms).__name__}")
+        memory = self._memories.get(name, BreakerMemory())
         make = partial(
             Breaker,
             terms.rules,
@@ -169,7 +187,7 @@ class BreakerSupervisor(Foreman):
         make()  # terms that make no sense are told to whoever asked
         child = self._children.add(ChildSpec(f"breaker/{name}", make, keep_state=True))
         self._children.launch(child)
-        self._memories[name], self._breakers[name] = memory, Ref(child.slot)
+        self._memories[name], self._terms[name], self._breakers[name] = memory, terms, Ref(child.slot)
 
 
 def name_of(service: str, model: str | None = None) -> str:
@@ -190,6 +208,12 @@ def name_of(service: str, model: str | None = None) -> str:
 
 
 def endpoint_of(name: str) -> tuple[str, str | None]:
-    """Return the service and the model that a breaker's name is made from."""
+    """Return the service and the model that a breaker's name is made from.
+
+    Raises:
+        TypeError: `name` is no text.
+    """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"name must be text, got {type(name).__name__}")
     service, _, model = name.partition("/")
     return service, model or None

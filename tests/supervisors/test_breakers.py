@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock
 
@@ -178,6 +179,43 @@ async def test_terms_that_make_no_sense_are_told_to_whoever_asks_first(autojump_
     assert autojump_clock.current_time() == 0.0
 
 
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("no"), OSError("no"), RuntimeError("no"), trio.TooSlowError("no")]
+)
+async def test_what_the_terms_raise_goes_to_the_asker_alone(
+    error: Exception, autojump_clock: MockClock
+) -> None:
+    def moody(service: str, _model: str | None) -> BreakerTerms:
+        if service == "search":
+            raise error
+        return BreakerTerms(RULES)
+
+    async with open_breakers(moody) as breakers:
+        store = await breakers.of("store")
+        for ask in (breakers.of, breakers.isolate):
+            with pytest.raises(type(error), match=r"^no$"):
+                await ask("search")
+        await check_breaker(store)
+        assert await states(breakers) == {"store": "closed"}
+        assert breakers.ref.statistics().incarnation == 1
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_name_of_the_wrong_kind_is_refused_by_every_verb(autojump_clock: MockClock) -> None:
+    async with open_breakers(terms_of) as breakers:
+        verbs: list[Any] = [
+            breakers.isolate,
+            breakers.disable,
+            breakers.observe,
+            breakers.release,
+            breakers.reset,
+        ]
+        for verb in verbs:
+            with pytest.raises(TypeError, match=r"^name must be text, got int$"):
+                await verb(5)
+    assert autojump_clock.current_time() == 0.0
+
+
 def test_arguments_that_make_no_sense_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^terms_of must be callable, got dict$"):
         BreakerSupervisor({})  # type: ignore[arg-type]  # wrong on purpose
@@ -295,6 +333,38 @@ async def test_a_ticket_of_before_is_settled_after_the_supervisor_was_restarted(
     assert autojump_clock.current_time() == 60.0
 
 
+async def test_a_breaker_whose_terms_cannot_be_had_any_more_goes_on_by_those_it_had(
+    autojump_clock: MockClock,
+) -> None:
+    is_down = False
+
+    def moody(service: str, model: str | None) -> BreakerTerms:
+        if is_down and service == "search":
+            raise OSError("the file is gone")
+        return terms_of(service, model)
+
+    with structlog.testing.capture_logs() as page:
+        async with open_nested(moody, log=structlog.get_logger()) as breakers:
+            search, store = await breakers.of("search"), await breakers.of("store")
+            await fail(search)
+            is_down = True
+            await crash(breakers.ref)
+            assert await states(breakers) == {"search": "open", "store": "closed"}
+            with pytest.raises(BreakerOpen):
+                await check_breaker(search)
+            await check_breaker(store)
+    failed = [event for event in page if event["event"] == "breaker.terms_failed"]
+    assert failed == [
+        {
+            "event": "breaker.terms_failed",
+            "log_level": "error",
+            "service": "search",
+            "error": "OSError",
+        }
+    ]
+    assert autojump_clock.current_time() == 0.0
+
+
 async def test_nobody_passes_while_the_supervisor_is_down(autojump_clock: MockClock) -> None:
     async with open_nested(pause=2.0) as breakers:
         search = await breakers.of("search")
@@ -331,6 +401,6 @@ async def test_the_supervisor_ends_with_its_breakers(autojump_clock: MockClock) 
 
 def test_what_is_handed_on_is_what_the_breakers_know() -> None:
     supervisor = BreakerSupervisor(terms_of)
-    state = BreakersState({})
+    state = BreakersState({}, {})
     supervisor.take_over(state)
     assert supervisor.hand_over() == state
