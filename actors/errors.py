@@ -38,6 +38,7 @@ Outline:
     │   └── TooManyChildren        the supervisor has as many as it may
     ├── NameTaken                another actor of the tree has this name
     ├── NameNotFound             no actor of the tree has this name
+    ├── CacheMiss                a cache was asked and does not have it: whoever knows is to be asked
     ├── SettingsError            a wrong setting: file, key, value and bound
     └── InputError               what the user gave cannot be worked on
 
@@ -482,6 +483,12 @@ class NameNotFound(UnderstudyError):
     def __init__(self, text: str, *, name: str) -> None:
         super().__init__(text)
         self.name = name
+
+
+class CacheMiss(UnderstudyError):
+    """A cache does not have what it was asked for. Nothing is wrong with it: a chain of services asks its next step."""
+
+    public_message = "a service we depend on is not available at the moment; try again later"
 
 
 class SettingsError(UnderstudyError):

@@ -30,6 +30,7 @@ OWN: Mapping[type[BaseException], ErrorRow] = MappingProxyType(
         errors.ReplyInvalid: ErrorRow("validation"),
         errors.CallFailed: ErrorRow("unknown"),
         errors.RestartsExhausted: _BROKEN,
+        errors.CacheMiss: ErrorRow("cache_miss", charged=False),
         errors.InputError: ErrorRow("validation"),
         errors.UnderstudyError: _BROKEN,
     }

@@ -377,6 +377,7 @@ OURS: list[tuple[FaultKind, bool, bool, UnderstudyError]] = [
     ("internal", True, False, errors.ActorStopped(HIDDEN, message=HIDDEN, recipient="x")),
     ("internal", False, True, errors.Interrupted(HIDDEN, message=HIDDEN, recipient="x")),
     ("internal", False, True, errors.SettingsError((HIDDEN,))),
+    ("cache_miss", False, False, errors.CacheMiss(HIDDEN)),
     ("validation", False, True, errors.InputError(HIDDEN)),
     ("internal", False, True, errors.StartFailed(HIDDEN, child="x")),
     ("internal", False, True, RestartsExhausted("x", [ReplyInvalid(HIDDEN)], child="x", restarts=3, period=5.0)),
