@@ -23,6 +23,7 @@ from actors.endpoint import Endpoint, steps_of
 from actors.errors import CallFailed, InputError, Rejected, ReplyInvalid
 from actors.kernel import Actor, Ref, op
 from actors.progress import Mishap, Progress, State
+from actors.time_budget import check_time
 from actors.wire.chat import ChatMessage, ChatReply, ChatRequest
 
 DEFAULT_SECTION_TOKENS = 12_000
@@ -87,7 +88,7 @@ class Reader(Actor):
         Raises:
             ReplyInvalid: a section's answer did not parse, and neither did the one after it.
             CallFailed: no model answered.
-            Rejected: there was no capacity in time.
+            Rejected: there was no capacity in time; `OutOfTime` where a section was not begun for want of it.
             InputError: the screenplay has no text.
         """
         sections = split_sections(screenplay, budget=self._section_tokens)
@@ -96,6 +97,7 @@ class Reader(Actor):
         reading = _Reading(self.persona.name, self.now, len(sections))
         coverages: list[Coverage] = []
         for section in sections:
+            check_time(f"section {section.index}")
             reading.section = section.index
             async with aclosing(self._cover(screenplay, section, reading)) as events:
                 async for event in events:

@@ -12,15 +12,16 @@ import attrs
 import pytest
 import trio
 from cast_setup import AT_ONCE, FIRST, SECOND, TWO_SECONDS, books_of, open_path, open_restarting
+from trio.testing import MockClock
 
 from actors.coverage.fountain import parse
 from actors.coverage.merge import merge
 from actors.coverage.personas import PERSONAS, system_prompt
-from actors.coverage.record import parse_coverage
+from actors.coverage.record import Coverage, parse_coverage
 from actors.coverage.screenplay import Screenplay
-from actors.coverage.sections import split_sections
+from actors.coverage.sections import Section, split_sections
 from actors.endpoint import Endpoint
-from actors.errors import InputError, Interrupted, NeverFits, ProviderFailed, ReplyInvalid
+from actors.errors import InputError, Interrupted, NeverFits, OutOfTime, ProviderFailed, ReplyInvalid
 from actors.kernel import Ref, op, open_actor
 from actors.policies.limits import Limits
 from actors.policies.retry import RetryPolicy
@@ -28,6 +29,7 @@ from actors.progress import Mishap, Progress, unobserved
 from actors.reader import Event, Finished, Reader
 from actors.testing.provider import Fault, SimulatedProvider, malformed, overload, server_error, spend_cap
 from actors.testing.reader_model import reader_model
+from actors.time_budget import time_budget
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -359,3 +361,30 @@ def test_progress_that_nobody_watches_passes_by() -> None:
 
     assert unobserved(progress) is None
     assert attrs.evolve(progress, at=0.0) == progress
+
+
+# time
+
+
+async def test_a_section_is_not_begun_when_the_time_was_used_up_before_it(autojump_clock: MockClock) -> None:
+    class Slow(Reader):
+        def check(self, text: str, section: Section) -> Coverage:
+            autojump_clock.jump(100.0)  # it waits for nothing, so nothing can cancel it
+            return super().check(text, section)
+
+        def now(self) -> float:  # it runs in this task, not as an actor
+            return trio.current_time()
+
+    provider, script = provider_with(), a_script(scenes=6, words=600)
+    events: list[Event] = []
+
+    async def read(reader: Reader) -> None:
+        async for event in reader.read(script):
+            events.append(event)  # noqa: PERF401  # what was told before an error stays
+
+    async with open_endpoint(provider) as endpoint:
+        with pytest.raises(OutOfTime, match=r"^no time is left for section 2$"), time_budget(50.0):
+            await read(Slow(MAYA, endpoint, section_tokens=2000))
+
+    assert states(events) == ["waiting", "calling", "checking"]
+    assert provider.statistics().requests == 1
