@@ -29,7 +29,6 @@ from actors.fallback_run import FallbackRun
 from actors.faults import Fault
 from actors.kernel import Ref
 from actors.retry_budget import Budget
-from actors.spending import Spending
 from actors.wire.faults import fault_of
 
 __all__ = ["FallbackChain", "FallbackStatistics", "PassedOver", "Served", "Step", "constant"]
@@ -54,7 +53,8 @@ class FallbackChain(Generic[P, T]):
 
     Args:
         steps: the services, the preferred one first, names unique; at least one.
-        budget: pays for each fallback that is not free; shared with retries and hedges. None is no limit.
+        budget: pays for each fallback that is not free, to a step that has no budget of its own; shared with retries
+            and hedges. None is no limit.
         price: what one fallback costs of it, from 1 on; given back when the fallback answers, or was not made.
         classify: makes a fault of what a step raised.
         on_passed_over: is told of each step that is passed over, at once, in the caller's task.
@@ -87,7 +87,7 @@ class FallbackChain(Generic[P, T]):
             Exception: what a step raised, if it was the only one or if no other could do better, with a note for each
                 that was passed over before. With an empty budget it is tagged `is_out_of_budget`.
         """
-        run = FallbackRun(self.steps, Spending(self.budget, self.price), self.classify, self.on_passed_over)
+        run = FallbackRun(self.steps, self.budget, self.price, self.classify, self.on_passed_over)
         try:
             for step in self.steps:
                 if not await run.may_ask(step):

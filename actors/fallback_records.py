@@ -9,6 +9,8 @@ import attrs
 
 from actors.errors import Rejected
 from actors.faults import Fault
+from actors.kernel import Ref
+from actors.retry_budget import Budget
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,12 +26,14 @@ class Step(Generic[P, T]):
         is_free: whether it costs no call and no time, as a sentence or a value at hand: it is asked even when the
             retry budget is empty.
         shortens: whether it makes do with less of a text that was too long for the others.
+        budget: pays for asking it after another has failed, as for its own retries; None for what the chain has.
     """
 
     name: str = attrs.field(validator=attrs.validators.min_len(1))
     fn: Callable[P, Awaitable[T]]
     is_free: bool = False
     shortens: bool = False
+    budget: Ref[Budget] | None = None
 
 
 def constant(name: str, value: T) -> Step[..., T]:

@@ -15,7 +15,9 @@ import attrs
 from actors.errors import NoneAdmitted, NoneAnswered, OutOfTime, Rejected
 from actors.fallback_records import PassedOver, Step
 from actors.faults import Fault
+from actors.kernel import Ref
 from actors.policies.fallback import falls_back, reason_of
+from actors.retry_budget import Budget
 from actors.spending import Spending
 from actors.time_budget import check_time
 
@@ -26,7 +28,8 @@ class FallbackRun:
 
     Args:
         steps: the chain.
-        spending: what pays for its fallbacks.
+        budget: what pays for fallbacks to steps that have no budget of their own.
+        price: what one costs.
         classify: makes a fault of what a step raised.
         on_passed_over: is told of each step that is passed over.
 
@@ -35,19 +38,21 @@ class FallbackRun:
     """
 
     steps: Sequence[Step[..., Any]]
-    spending: Spending
+    budget: Ref[Budget] | None
+    price: int
     classify: Callable[[BaseException], Fault]
     on_passed_over: Callable[[PassedOver], object] | None
     passed_over: list[PassedOver] = attrs.field(factory=list[PassedOver], init=False)
     _errors: dict[str, Exception] = attrs.field(factory=dict[str, Exception], init=False)
     _has_called: bool = attrs.field(default=False, init=False)
-    _is_paid: bool = attrs.field(default=False, init=False)
+    _paid: Spending | None = attrs.field(default=None, init=False)
+    _empty: list[Ref[Budget] | None] = attrs.field(factory=list["Ref[Budget] | None"], init=False)
     _too_long: Fault | None = attrs.field(default=None, init=False)
     _unpaid: Rejected | None = attrs.field(default=None, init=False)
 
     async def may_ask(self, step: Step[..., Any]) -> bool:
         """Return whether `step` is asked; if not, it is passed over, with the reason."""
-        self._is_paid = False
+        self._paid = None
         if step.is_free:
             return True
         if self._too_long is not None and not step.shortens:
@@ -59,29 +64,34 @@ class FallbackRun:
             self._errors[step.name] = error
             self._pass_over(step, error)
             return False
-        if not await self._pay():
-            self._unpaid = Rejected(f"the retry budget has no {self.spending.price} left for {step.name}")
+        if not await self._pay(step):
+            self._unpaid = Rejected(f"the retry budget has no {self.price} left for {step.name}")
             self._pass_over(step, self._unpaid, "retry budget empty")
             return False
         return True
 
-    async def _pay(self) -> bool:
+    async def _pay(self, step: Step[..., Any]) -> bool:
         """Pay for a fallback. Only one after a call costs anything: where none was made, this is the first one."""
         if not self._has_called:
             return True
-        self._is_paid = self._unpaid is None and await self.spending.withdraw("fallback")
-        return self._is_paid
+        budget = self.budget if step.budget is None else step.budget
+        spending = Spending(budget, self.price)
+        if budget in self._empty or not await spending.withdraw("fallback"):
+            self._empty.append(budget)
+            return False
+        self._paid = spending
+        return True
 
     def answered(self) -> None:
         """Note that the step answered: what was paid for it goes back. What it earns is for a guard of its own."""
-        if self._is_paid:
-            self.spending.succeeded()
+        if self._paid is not None:
+            self._paid.succeeded()
 
     def goes_on(self, step: Step[..., Any], error: Exception) -> bool:
         """Return whether the next step is asked after `error`; if so, `step` is passed over."""
         why = error if isinstance(error, Rejected) else self.classify(error)
-        if isinstance(why, Rejected) and self._is_paid:
-            self.spending.not_sent()
+        if isinstance(why, Rejected) and self._paid is not None:
+            self._paid.not_sent()
         if not self._is_passed_on(step, why):
             self._note(step.name, error)
             return False

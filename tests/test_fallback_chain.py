@@ -58,7 +58,7 @@ class Service:
             raise self.error
         return f"{self.name}: {question}"
 
-    def step(self, **options: bool) -> Step[[str], str]:
+    def step(self, **options: Any) -> Step[[str], str]:
         return Step(self.name, self.ask, **options)
 
 
@@ -401,6 +401,21 @@ class TestBudget:
             last = caught.value.exceptions[-1]
             assert getattr(last, "is_out_of_budget", False) is True
             assert last.__notes__ == ["not passed on: the retry budget is empty"]
+
+    async def test_a_step_with_a_budget_of_its_own_is_paid_from_it(self) -> None:
+        async with open_actor(lambda: Budget(100)) as budget, open_actor(lambda: Budget(100)) as own:
+            assert await budget.ask(Budget.withdraw(100))
+            steps = chain(
+                Service("a", failed("overloaded")),
+                Service("b"),
+                Step("c", Service("c").ask, budget=own),
+                budget=budget,
+                price=60,
+            )
+            assert (await steps.call("why")).used == "c"
+            books = await own.ask(Budget.statistics())
+            assert (books.left, books.granted["fallback"]) == (100, 1)
+            assert (await budget.ask(Budget.statistics())).suppressed["fallback"] == 1
 
     async def test_a_sentence_at_hand_costs_nothing(self) -> None:
         async with open_actor(lambda: Budget(100)) as budget:
