@@ -15,11 +15,8 @@ from actors.call_terms import CallTerms
 from actors.policies.breaker_rules import PRESETS, BreakerRules
 from actors.wire.chat import ChatMessage, ChatRequest
 from supervisors.breakers import BreakerTerms
-from supervisors.runtime.service_settings import ServiceSettings
+from supervisors.runtime.service_settings import MODEL_SERVICE, ServiceSettings
 from supervisors.runtime.settings import Settings
-
-MODEL_SERVICE = "model"
-"""The service whose settings guard the models of the provider."""
 
 MODELS_ROLE = "models"
 """The role of the provider's models."""
@@ -45,6 +42,7 @@ def rules_of(service: ServiceSettings) -> BreakerRules | None:
         consecutive=preset.consecutive if service.failures is None else service.failures,
         cooldown=cooldown,
         cap=max(preset.cap, cooldown),
+        slow_after=service.slow_after,
     )
 
 

@@ -5,9 +5,12 @@ runtime (one_for_one)
 ├── cooldown               the pauses after refusals, told to all limiters of a pool
 ├── limiter/<model>        one for each model of the chain: each is a pool of its own
 ├── budget/<model>         what the pool may spend on retries, second copies and fallbacks
+├── hedge_clock            how long models take to the first token, where slow calls are hedged
+├── reply_cache            answers of equal questions, where they are kept
 ├── degradation            how much is to be done without, out of what breakers and calls tell it
 ├── breakers               one for each model and each service: whether it is known to be down
-└── endpoint               places the calls
+├── endpoint               places the calls
+└── service_budget/<name>  what a service may spend on retries and fallbacks, once it is called
 """
 
 from __future__ import annotations
@@ -29,12 +32,14 @@ from actors.coverage.screenplay import Screenplay
 from actors.degradation import Degradation, telling
 from actors.endpoint import Endpoint, answer
 from actors.guard import Guard
+from actors.hedge_clock import HedgeClock
 from actors.kernel import Ref
 from actors.limiter import Limiter
 from actors.policies.limits import Limits
 from actors.policies.output_policy import OutputPolicy
-from actors.policies.retry import RetryPolicy
+from actors.policies.reply_cache import ReplyCacheRules
 from actors.progress import Observer, unobserved
+from actors.reply_cache import ReplyCache
 from actors.retry_budget import Budget
 from actors.telemetry import silent_log
 from actors.transport import HttpxTransport
@@ -46,9 +51,10 @@ from actors.wire.rate_limits import ObservedLimits, parse_rate_limits
 from supervisors.breakers import Breakers, BreakerSupervisor
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis
-from supervisors.runtime.breaker_terms import MODEL_SERVICE, ModelCheck, TermsBySettings
+from supervisors.runtime.breaker_terms import ModelCheck, TermsBySettings
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
 from supervisors.runtime.runtime_log import RuntimeLog
+from supervisors.runtime.service_settings import MODEL_SERVICE
 from supervisors.runtime.services import Services, hearing, start_degradation
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.simulation import is_simulated_in_process, simulated_provider
@@ -58,6 +64,9 @@ from supervisors.tree import Tree, open_supervisor
 BUDGET_OF_THE_TREE = 3
 """Times the restarts of one child that the tree allows over all its children: more than one bad child can spend, less
 than a bad neighbourhood would."""
+
+Truncate = Callable[[ChatRequest], ChatRequest | None]
+"""From a question that no model has room for to a shorter one, or None."""
 
 SIMULATED_KEY = "simulated"
 """The simulated provider wants a key, as any provider does, and takes every one."""
@@ -146,6 +155,7 @@ async def open_runtime(
     transport: Transport | None = None,
     kinds: Mapping[str, Limits] | None = None,
     weights: Mapping[str, float] | None = None,
+    truncate: Truncate | None = None,
     seed: int = 0,
     log: FilteringBoundLogger | None = None,
 ) -> AsyncGenerator[Runtime]:
@@ -160,6 +170,8 @@ async def open_runtime(
         kinds: limits of the scopes that calls may name in their terms, by kind: `{"key": Limits(requests=10)}` gives
             each key ten requests a minute of each model.
         weights: shares of the tenants that differ from 1.
+        truncate: shortens a question that is too large for every model that could be asked, or returns None where it
+            cannot; None for never.
         seed: decides all jitter, and what the simulated provider takes its time by.
         log: is told of children, calls and analyses; None for silence. `actors.telemetry.log_lines` makes one.
 
@@ -191,14 +203,19 @@ async def open_runtime(
             )
             for model in settings.provider.models
         ]
-        path = _path(settings, lines, CarriedBy(transporter), seed)
+        path = attrs.evolve(
+            _path(settings, lines, CarriedBy(transporter), seed),
+            hedge_clock=await _start_hedge_clock(tree, settings),
+            cache=await _start_cache(tree, settings),
+            truncate=truncate,
+        )
         degradation = await start_degradation(tree, settings, log)
         on_change = hearing(degradation, settings)
         breakers = await _start_breakers(tree, path, settings, seed=seed, log=log, on_change=on_change)
         path = attrs.evolve(path, lines=[await _guarded(line, breakers, settings) for line in lines])
         make_endpoint = partial(Endpoint, path, log=log, on_end=telling(degradation, MODEL_SERVICE))
         endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", make_endpoint))
-        services = Services(settings, breakers, degradation, seed)
+        services = Services(settings, tree, breakers, degradation, seed)
         yield Runtime(settings, tree, endpoint, breakers, services, seed, told)
 
 
@@ -250,6 +267,21 @@ async def _start_budget(tree: Tree, settings: Settings, model: str) -> Ref[Budge
     return await tree.start_child(spec_of(settings.supervision, f"budget/{model}", make, keep_state=True))
 
 
+async def _start_hedge_clock(tree: Tree, settings: Settings) -> Ref[HedgeClock] | None:
+    if not settings.provider.hedges:
+        return None
+    return await tree.start_child(spec_of(settings.supervision, "hedge_clock", HedgeClock, keep_state=True))
+
+
+async def _start_cache(tree: Tree, settings: Settings) -> Ref[ReplyCache] | None:
+    provider = settings.provider
+    if not provider.cache_seconds:
+        return None
+    rules = ReplyCacheRules(time_to_live=provider.cache_seconds, stale_for=provider.stale_seconds)
+    make = partial(ReplyCache, rules)
+    return await tree.start_child(spec_of(settings.supervision, "reply_cache", make, keep_state=True))
+
+
 async def _start_breakers(
     tree: Tree,
     path: CallPath,
@@ -286,7 +318,7 @@ def _key(settings: Settings) -> str:
 
 
 def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed: int) -> CallPath:
-    provider, retry = settings.provider, settings.retry
+    provider = settings.provider
     return CallPath(
         lines=lines,
         transport=transport,
@@ -296,9 +328,10 @@ def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed:
             limits=_limits_in,
             name=provider.name,
         ),
-        retry=RetryPolicy(retry.max_retries, retry.initial, retry.cap, retry.max_elapsed),
+        retry=settings.retry.policy(),
         max_wait=settings.limits.max_wait,
         attempt_timeout=provider.attempt_timeout,
         rng=random.Random(f"{seed}/endpoint"),
+        serves_stale=provider.stale_seconds > 0,
         max_calls=settings.limits.max_queue or None,
     )

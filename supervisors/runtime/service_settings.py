@@ -46,6 +46,8 @@ FALLBACK = ()
 """Nothing stands in for another service unless somebody says that it can."""
 PRIORITY = "medium"
 """In the middle: what asks for models through it neither waits for others nor goes before them."""
+SLOW_AFTER = None
+"""What is slow differs from service to service, and nobody else knows."""
 
 SEARCH_DEGRADED = ("search",)
 """Answers without what a search adds are poorer, and answers still."""
@@ -67,6 +69,14 @@ PERIOD = 86_400.0
 LEAST_OBJECTIVE = round(least_objective(rows_of(PERIOD)), 4)
 """At an objective of 0.9286 all calls failing burn 14 times too fast; below, that would never be reached."""
 
+MODEL_SERVICE = "model"
+"""The service whose settings guard the models of the provider."""
+
+MODELS_OWN: Mapping[str, str] = MappingProxyType(
+    {"max_retries": "retry.max_retries", "timeout": "provider.attempt_timeout"}
+)
+"""What is set for calls of models elsewhere."""
+
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
@@ -82,6 +92,7 @@ class ServiceSettings:
         timeout: seconds one attempt may take.
         fallback: services that stand in for it, in order.
         priority: how urgent its calls are: those for models go before less urgent ones that wait for capacity.
+        slow_after: seconds after which an answer counts as slow, which opens the breaker as well where nearly all are.
     """
 
     breaker: Literal["search", "stores", "model", "chat", "off"] = one_of(BREAKER, BREAKERS)
@@ -91,6 +102,7 @@ class ServiceSettings:
     timeout: float = seconds(TIMEOUT, above=0)
     fallback: tuple[str, ...] = names(FALLBACK, at_least=0)
     priority: Literal["low", "medium", "high", "critical"] = one_of(PRIORITY, PRIORITIES)
+    slow_after: float | None = seconds(SLOW_AFTER, above=0)
 
 
 DEFAULT_SERVICES: Mapping[str, ServiceSettings] = MappingProxyType(
@@ -157,8 +169,21 @@ def service_contradictions(
                 yield Contradiction((key,), f"{key} must name other services, got {shown(other)} itself")
             elif other not in services:
                 yield Contradiction((key,), f"{key} must name services, got {shown(other)}, which is none")
+    yield from _models_own(services)
     yield from _cycles(services)
     yield from _misplaced(services, degradation)
+
+
+def _models_own(services: Mapping[str, ServiceSettings]) -> Iterator[Contradiction]:
+    """Yield what is set of the models as of any service, and would have no effect there."""
+    model = services.get(MODEL_SERVICE)
+    for name, own in MODELS_OWN.items():
+        value = getattr(model, name, None)
+        if model is not None and value != attrs.fields_dict(ServiceSettings)[name].default:
+            key = f"services.{MODEL_SERVICE}.{name}"
+            yield Contradiction(
+                (key,), f"{key} must be left out; {own} is that of models, got {shown(value)}"
+            )
 
 
 def _cycles(services: Mapping[str, ServiceSettings]) -> Iterator[Contradiction]:

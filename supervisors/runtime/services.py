@@ -2,8 +2,9 @@
 
     breakers   ── every change ──> degradation <── how each call ended ──   guards and the endpoint
 
-A guard is made when its service is first asked for, with the breaker, the retries and the timeout that its table names.
-Whoever has a service called by several names, one standing in for the other, asks for its chain.
+A guard is made when its service is first asked for, with the breaker, the retries and the timeout that its table names,
+and with a retry budget, which its retries share with the fallbacks to it. Whoever has a service called by several
+names, one standing in for the other, asks for its chain.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.breaker_news import OnChange
 from actors.call_terms import CallTerms
 from actors.degradation import Degradation, telling
+from actors.errors import ChildExists
 from actors.fallback_chain import FallbackChain
 from actors.fallback_records import Step
 from actors.guard import Guard
@@ -26,10 +28,9 @@ from actors.kernel import Ref
 from actors.policies.breaker_records import BreakerChange
 from actors.policies.burn_rate import BurnRules, rows_of
 from actors.policies.degradation_rules import DegradationRules
-from actors.policies.retry import RetryPolicy
+from actors.retry_budget import Budget
 from supervisors.breakers import Breakers, name_of
-from supervisors.runtime.breaker_terms import MODEL_SERVICE
-from supervisors.runtime.service_settings import PRIORITIES, ServiceSettings
+from supervisors.runtime.service_settings import MODEL_SERVICE, PRIORITIES, ServiceSettings
 from supervisors.runtime.settings import Settings
 from supervisors.runtime.specs import spec_of
 from supervisors.tree import Tree
@@ -40,6 +41,10 @@ T = TypeVar("T")
 ORDINARY_PRIORITY = PRIORITIES.index("medium")
 """What is as urgent as calls are that say nothing of it."""
 
+PRICE = 2000
+"""Tokens that an attempt of a service counts in its budget: as many as an ordinary call of a model, so that the same
+`retry.budget` means as many retries."""
+
 
 @attrs.define(eq=False)
 class Services:
@@ -47,12 +52,14 @@ class Services:
 
     Args:
         settings: of the runtime.
+        tree: where each service has its retry budget started.
         breakers: where each service has its breaker made.
         degradation: is told how calls end.
         seed: decides all jitter.
     """
 
     settings: Settings
+    tree: Tree
     breakers: Breakers
     degradation: Ref[Degradation]
     seed: int = 0
@@ -68,14 +75,17 @@ class Services:
         if name == MODEL_SERVICE:  # each model has a breaker of its own, and calls of them their own stack
             raise LookupError("models are called by the runtime itself, which guards each of them")
         breaker = None if service.breaker == "off" else await self.breakers.of(name)
+        budget = await self._budget(name)
         # Another task may have made it meanwhile, and guards count what they see.
         return self._guards.setdefault(
             name,
             Guard(
                 name,
                 breaker,
-                self._retry(service),
+                self.settings.retry.policy(service.max_retries),
                 service.timeout,
+                budget,
+                price=PRICE,
                 rng=random.Random(f"{self.seed}/service/{name}"),
                 on_end=telling(self.degradation, name),
             ),
@@ -86,9 +96,12 @@ class Services:
     ) -> FallbackChain[P, T]:
         """Return a chain over a service and those that stand in for it, each behind its guard.
 
+        A fallback draws on the budget of the service that is asked, as its retries do.
+
         Args:
             name: the service.
-            calls: how each of them is called, by name; all with the same arguments.
+            calls: how each of them is called, by name; all with the same arguments. That of the models goes by
+                `Runtime.call`, which guards each of them.
             last: what answers when none of them does, such as `constant("sorry", ...)`.
 
         Raises:
@@ -98,8 +111,8 @@ class Services:
         for each in order_of(self.settings.services, self._checked(name)):
             if each not in calls:
                 raise LookupError(f"calls must name {each!r}, of the chain of {name!r}")
-            steps.append(Step(each, (await self.guard(each)).around(calls[each])))
-        return FallbackChain(steps if last is None else [*steps, last])
+            steps.append(await self._step(each, calls[each]))
+        return FallbackChain(steps if last is None else [*steps, last], price=PRICE)
 
     def terms(self, name: str) -> CallTerms:
         """Return the terms on which a service calls models: as urgent as its settings say.
@@ -118,9 +131,24 @@ class Services:
             raise LookupError(f"there is no service {name!r}; there are {', '.join(self.settings.services)}")
         return name
 
-    def _retry(self, service: ServiceSettings) -> RetryPolicy:
-        retry = self.settings.retry
-        return RetryPolicy(service.max_retries, retry.initial, retry.cap, retry.max_elapsed)
+    async def _step(self, name: str, call: Callable[P, Awaitable[T]]) -> Step[P, T]:
+        if name == MODEL_SERVICE:
+            return Step(name, call)
+        guard = await self.guard(name)
+        return Step(name, guard.around(call), budget=guard.budget)
+
+    async def _budget(self, name: str) -> Ref[Budget] | None:
+        """Return the retry budget of a service, started if nobody has asked for it yet."""
+        capacity = self.settings.retry.budget
+        if not capacity:
+            return None
+        spec = spec_of(
+            self.settings.supervision, f"service_budget/{name}", partial(Budget, capacity), keep_state=True
+        )
+        try:
+            return await self.tree.start_child(spec)
+        except ChildExists:
+            return await self.tree.child(spec.id)
 
 
 def order_of(services: Mapping[str, ServiceSettings], name: str) -> tuple[str, ...]:

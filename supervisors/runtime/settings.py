@@ -3,7 +3,7 @@
 Read from a TOML file with one table per section, and from the environment, which wins:
 
     [limits]                        UNDERSTUDY_LIMITS__REQUESTS=40
-    requests = 50                   UNDERSTUDY_PROVIDER__MODELS=claude-sonnet-4-5,claude-haiku-4-5
+    requests = 50                   UNDERSTUDY_PROVIDER__MODELS=claude-sonnet-5-5,claude-haiku-5-5
     window = 60.0                   ANTHROPIC_API_KEY=...
 
 Times are seconds on the Trio clock. All that is wrong is told at once, with origin, key, bound and value.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -22,7 +22,10 @@ from actors.errors import SettingsError
 from actors.policies.limits import Limits
 from actors.policies.model_chain import READERS_TIER, chain_of
 from actors.policies.output_policy import OUTPUT_POLICIES
+from actors.policies.retry import RetryPolicy
 from actors.policies.retry_budget import DEFAULT_CAPACITY
+from actors.policies.retry_numbers import PROFILE_NAMES, StrategyName
+from actors.policies.retry_strategies import RetryPlan
 from supervisors.runtime.service_settings import (
     DegradationSettings,
     ServiceSettings,
@@ -44,6 +47,10 @@ from supervisors.runtime.settings_origins import Given, from_environment, from_f
 from supervisors.runtime.settings_structure import Contradiction, ContradictionError, known_keys, structure
 
 ALGORITHMS = ("auto", "sliding_window", "token_bucket")
+UNIFORM: Final = "uniform"
+"""The profile of those who name the numbers themselves."""
+RETRY_PROFILES = (UNIFORM, *PROFILE_NAMES)
+JITTERS = ("full", "narrow")
 
 PROVIDER = "simulated"
 """Costs nothing, needs no key and no network: the first run of a newcomer succeeds."""
@@ -59,6 +66,12 @@ HEALTH_CHECKS = True
 """A check costs a handful of tokens, and no caller's call; and it finds out every 30 s, however long the outage."""
 OPEN_SHARE = 0.5
 """When all models fail at once, the cause is most often on our side: one of two is asked on."""
+HEDGES = False
+"""A second copy is paid for as the first is: whoever wants the speed says so."""
+CACHE_SECONDS = 0.0
+"""Whether an answer may be given twice, the question does not tell."""
+STALE_SECONDS = 0.0
+"""Nor whether an old answer is better than none."""
 
 REQUESTS = 50
 """Requests a minute of Anthropic's first paid tier."""
@@ -108,6 +121,10 @@ MAX_ELAPSED = 60.0
 """A minute on one call, as long as a provider's window, then the next model deserves its turn."""
 RETRY_BUDGET = DEFAULT_CAPACITY
 """Some fifty retries of a reader's question at once; then one for every ten that succeed at first."""
+JITTER = "full"
+"""The lowest peak load of the usual forms, when many callers failed together."""
+PROFILE = UNIFORM
+"""One set of numbers, all of them on this page, does for most."""
 
 RESTARTS = 3
 """Restarts of one child per period, OTP's habit: a passing fault is survived, a lasting one escalates."""
@@ -135,6 +152,10 @@ class ProviderSettings:
         health_checks: whether a model that is known to be down is asked for one word every 30 s to find out when it is
             up again; otherwise a caller's call is the trial.
         open_share: share of the models that may be given up as down at a time, but always one.
+        hedges: whether a call that is slower than 95 in 100 to its first token is sent a second time, within the
+            limits and the retry budget, and the first of both answers is taken.
+        cache_seconds: seconds for which an answer does for an equal question. 0 to ask each time.
+        stale_seconds: seconds beyond these for which it does when every model has failed. 0 for none.
     """
 
     name: Literal["simulated", "anthropic"] = one_of(PROVIDER, ("simulated", "anthropic"))
@@ -145,6 +166,9 @@ class ProviderSettings:
     attempt_timeout: float = seconds(ATTEMPT_TIMEOUT, above=0)
     health_checks: bool = switch(HEALTH_CHECKS)
     open_share: float = share(OPEN_SHARE)
+    hedges: bool = switch(HEDGES)
+    cache_seconds: float = seconds(CACHE_SECONDS, at_least=0)
+    stale_seconds: float = seconds(STALE_SECONDS, at_least=0)
 
 
 @attrs.frozen
@@ -214,8 +238,11 @@ class RetrySettings:
         initial: seconds, bound of the first wait; doubles with each retry.
         cap: seconds, bound of every wait that we choose ourselves.
         max_elapsed: seconds after which no further attempt starts.
-        budget: tokens that the calls of one model may draw for retries, second copies and fallbacks; it fills with
-            first successes. 0 for no bound.
+        budget: tokens that the calls of one model, or of one service, may draw for retries, second copies and
+            fallbacks; it fills with first successes. 0 for no bound.
+        jitter: how a wait is drawn: "full", between none and all of it; or "narrow", a fifth shorter or longer.
+        profile: how much trouble an answer is worth. "uniform" for the numbers above, whatever the fault; the others
+            have numbers of their own for each sort of fault, in the place of the first four.
     """
 
     max_retries: int = whole(MAX_RETRIES, at_least=0)
@@ -223,6 +250,28 @@ class RetrySettings:
     cap: float = seconds(RETRY_CAP, above=0)
     max_elapsed: float = seconds(MAX_ELAPSED, at_least=0)
     budget: int = whole(RETRY_BUDGET, at_least=0)
+    jitter: Literal["full", "narrow"] = one_of(JITTER, JITTERS)
+    profile: Literal["uniform", "aggressive", "standard", "conservative"] = one_of(PROFILE, RETRY_PROFILES)
+
+    def policy(self, at_most: int | None = None) -> RetryPolicy | RetryPlan:
+        """Return when a failed attempt is made again.
+
+        Args:
+            at_most: attempts after the first one: of a service that says so itself, in the place of `max_retries`; a
+                profile keeps to it as a bound. None for what stands here.
+        """
+        if self.profile == UNIFORM:
+            most = self.max_retries if at_most is None else at_most
+            return RetryPolicy(most, self.initial, self.cap, self.max_elapsed, self.jitter)
+        policies: dict[StrategyName, RetryPolicy] = {
+            name: attrs.evolve(
+                policy,
+                max_retries=policy.max_retries if at_most is None else min(at_most, policy.max_retries),
+                jitter=self.jitter,
+            )
+            for name, policy in RetryPlan.of(self.profile).policies.items()
+        }
+        return RetryPlan(policies)
 
 
 @attrs.frozen
@@ -306,7 +355,24 @@ def _contradictions(settings: Settings) -> Iterator[Contradiction]:
     for (key, bound), (value, most) in ordered.items():
         if value > most:
             yield Contradiction((key, bound), f"{key} must be <= {bound} ({shown(most)}), got {shown(value)}")
+    yield from _left_out_by_the_profile(settings.retry)
+    if provider.stale_seconds and not provider.cache_seconds:
+        text = f"provider.stale_seconds needs provider.cache_seconds > 0, got {shown(provider.stale_seconds)} and 0"
+        yield Contradiction(("provider.stale_seconds", "provider.cache_seconds"), text)
     yield from service_contradictions(settings.services, settings.degradation)
+
+
+def _left_out_by_the_profile(retry: RetrySettings) -> Iterator[Contradiction]:
+    """Yield what is set beside a profile that has numbers of its own: it would have no effect."""
+    if retry.profile == UNIFORM:
+        return
+    for name in ("max_retries", "initial", "cap", "max_elapsed"):
+        value = getattr(retry, name)
+        if value != attrs.fields_dict(RetrySettings)[name].default:
+            text = (
+                f"retry.{name} must be left out where retry.profile is {retry.profile!r}, got {shown(value)}"
+            )
+            yield Contradiction((f"retry.{name}", "retry.profile"), text)
 
 
 def check_sections_fit(settings: Settings) -> None:

@@ -83,6 +83,8 @@ def test_all_numbers_have_a_bound() -> None:
         "number > 0.9286 and < 1",
         "`search` or `stores` or `model` or `chat` or `off`",
         "`low` or `medium` or `high` or `critical`",
+        "`full` or `narrow`",
+        "`uniform` or `aggressive` or `standard` or `conservative`",
     }
 
 

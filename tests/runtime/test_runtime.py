@@ -8,7 +8,7 @@ from typing import Any, Self
 import attrs
 import pytest
 import trio
-from analysis_setup import FIRST, SECOND, provider_for, settings_with
+from analysis_setup import FIRST, SECOND, TWO_SECONDS, provider_for, settings_with
 
 from actors.call_terms import CallTerms
 from actors.endpoint import Endpoint
@@ -27,7 +27,21 @@ from actors.kernel import Ref
 from actors.limiter import Limiter
 from actors.policies.limits import Limits
 from actors.policies.scope import Scope
-from actors.testing.provider import MODES, Mode, hang, overload, rate_limited, server_error, spend_cap
+from actors.retry_budget import Budget
+from actors.testing.provider import (
+    MODES,
+    Mode,
+    ProviderLimits,
+    ServedModel,
+    SimulatedProvider,
+    hang,
+    outage,
+    overload,
+    rate_limited,
+    server_error,
+    spend_cap,
+)
+from actors.testing.reader_model import reader_model
 from actors.transporter import Transporter
 from actors.wire.chat import ChatMessage, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
@@ -40,6 +54,12 @@ REQUEST = ChatRequest("", (ChatMessage("user", "Is it any good?"),), max_tokens=
 
 SERVED = "http://127.0.0.1:9"
 """Where a simulated provider is said to be, on this machine."""
+
+
+def with_provider(**provider: Any) -> Settings:
+    """Return the settings of the tests but for what is named of the provider's."""
+    settings = settings_with()
+    return attrs.evolve(settings, provider=attrs.evolve(settings.provider, **provider))
 
 
 async def test_a_call_is_answered_by_the_preferred_model() -> None:
@@ -81,6 +101,83 @@ async def test_the_tree_is_transport_and_cooldown_what_guards_each_model_and_the
         ("breakers", "permanent"),
         ("endpoint", "permanent"),
     ]
+
+
+async def test_what_is_switched_on_by_settings_stands_before_what_uses_it() -> None:
+    settings = with_provider(hedges=True, cache_seconds=60.0)
+    async with open_runtime(settings, transport=provider_for(settings).transport) as runtime:
+        children = [child.id for child in await runtime.tree.which_children()]
+
+    assert children[6:8] == ["hedge_clock", "reply_cache"]
+    assert children[-1] == "endpoint"
+
+
+@pytest.mark.parametrize(("hedges", "model", "took"), [(True, FIRST, 4.0), (False, SECOND, 122.0)])
+async def test_where_hedging_is_on_a_slow_call_is_sent_twice(hedges: bool, model: str, took: float) -> None:
+    settings = with_provider(hedges=hedges)
+    provider = provider_for(settings, hang(nth=21))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        for _ in range(20):
+            await runtime.call(REQUEST)
+        began = trio.current_time()
+        answered = await runtime.call(REQUEST)
+        books = await (await runtime.tree.child(f"budget/{FIRST}")).ask(Budget.statistics())
+
+    assert (answered.model_used, answered.attempts) == (model, 2)
+    assert trio.current_time() - began == took  # sent again after two seconds, or given up after two minutes
+    assert (books.granted["hedge"], books.left) == (int(hedges), books.purse.capacity)
+
+
+async def test_where_answers_are_kept_an_equal_question_is_asked_once_and_again_when_it_is_old() -> None:
+    settings = with_provider(cache_seconds=60.0)
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        first, second = await runtime.call(REQUEST), await runtime.call(REQUEST)
+        await trio.sleep(60.0)
+        third = await runtime.call(REQUEST)
+
+    assert (first.source, second.source, third.source) == ("model", "cache", "model")
+    assert second.reply == first.reply
+    assert provider.statistics().requests == 2
+
+
+@pytest.mark.parametrize("stale", [0.0, 600.0])
+async def test_an_old_answer_is_better_than_none_only_where_the_settings_say_so(stale: float) -> None:
+    settings = with_provider(cache_seconds=60.0, stale_seconds=stale)
+    provider = provider_for(settings, outage(at=60.0, lasting=600.0))
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        known = await runtime.call(REQUEST)
+        await trio.sleep(100.0)
+        if stale:
+            answered = await runtime.call(REQUEST)
+            assert (answered.source, answered.reply) == ("stale_cache", known.reply)
+        else:
+            with pytest.raises(NoneAnswered):
+                await runtime.call(REQUEST)
+
+
+async def test_a_question_that_no_model_has_room_for_is_shortened_by_whoever_opened_the_runtime() -> None:
+    settings = settings_with()
+    limits = ProviderLimits(50, 30_000, 8_000)
+    models = tuple(ServedModel(model, context_window=100) for model in (FIRST, SECOND))
+    provider = SimulatedProvider(limits=limits, models=models, model=reader_model, latency=TWO_SECONDS)
+    long = attrs.evolve(REQUEST, messages=(ChatMessage("user", "Is it any good? " * 100),))
+
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(ProviderFailed, match="400 invalid_request_error"):
+            await runtime.call(long)
+    async with open_runtime(settings, transport=provider.transport, truncate=lambda _: REQUEST) as runtime:
+        assert (await runtime.call(long)).model_used == FIRST
+
+
+async def test_a_profile_of_retries_decides_how_often_a_call_is_tried_again() -> None:
+    settings = settings_with(retry={"profile": "conservative"}, models=(FIRST,))
+    provider = provider_for(settings, server_error())
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        with pytest.raises(ProviderFailed):
+            await runtime.call(REQUEST)
+
+    assert provider.statistics().requests == 2  # once more, as that profile has it for what passes by itself
 
 
 async def test_each_model_has_capacity_of_its_own() -> None:

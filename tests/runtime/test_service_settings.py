@@ -48,6 +48,23 @@ def test_five_services_are_there_by_default() -> None:
     }
 
 
+def test_what_is_the_models_own_is_not_set_as_of_any_service(tmp_path: Path) -> None:
+    text = """
+        [services.model]
+        max_retries = 5
+        timeout = 10
+        fallback = ["search"]
+    """
+
+    assert problems(tmp_path, text) == [
+        "understudy.toml: services.model.max_retries must be left out; retry.max_retries is that of models, got 5",
+        (
+            "understudy.toml: services.model.timeout must be left out; "
+            "provider.attempt_timeout is that of models, got 10.0"
+        ),
+    ]
+
+
 def test_the_presets_are_those_of_the_breakers() -> None:
     assert tuple(PRESETS) == PRESET_NAMES
 
@@ -348,7 +365,7 @@ def test_the_page_on_degrading_shows_settings_that_hold(tmp_path: Path) -> None:
 def test_the_known_keys_of_services_are_those_of_any() -> None:
     keys = [path for path in known_keys(Settings) if path[0] == "services"]
     assert keys[0] == ("services", "<name>", "breaker")
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def test_the_least_objective_is_the_least_that_the_burn_rules_take() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -15,17 +16,27 @@ from actors.call_terms import ORDINARY
 from actors.degradation import Degradation
 from actors.errors import BreakerOpen
 from actors.fallback_records import constant
+from actors.faults import Fault
 from actors.guard import Guard
 from actors.policies.breaker_records import BreakerChange
 from actors.policies.degradation_rules import DegradationLevel
 from actors.policies.retry import RetryPolicy
+from actors.policies.retry_strategies import RetryPlan
+from actors.retry_budget import Budget
 from actors.telemetry import silent_log
 from supervisors import open_supervisor
 from supervisors.breakers import Breakers, BreakerSupervisor
 from supervisors.child_spec import ChildSpec
 from supervisors.runtime.breaker_terms import TermsBySettings
 from supervisors.runtime.service_settings import DegradationSettings, ServiceSettings
-from supervisors.runtime.services import Services, degradation_rules, hearing, order_of, start_degradation
+from supervisors.runtime.services import (
+    PRICE,
+    Services,
+    degradation_rules,
+    hearing,
+    order_of,
+    start_degradation,
+)
 from supervisors.runtime.settings import ProviderSettings, RetrySettings, Settings
 
 SEARCH = ServiceSettings(failures=2, cooldown=10.0, max_retries=0, timeout=3.0, fallback=("search_b",))
@@ -49,7 +60,7 @@ async def open_services(settings: Settings = SETTINGS) -> AsyncGenerator[Service
         on_change = hearing(degradation, settings)
         terms = TermsBySettings(settings, {})
         spec = ChildSpec("breakers", lambda: BreakerSupervisor(terms, on_change=on_change))
-        yield Services(settings, Breakers(await tree.start_child(spec)), degradation)
+        yield Services(settings, tree, Breakers(await tree.start_child(spec)), degradation)
 
 
 async def level(services: Services) -> DegradationLevel:
@@ -88,6 +99,81 @@ async def test_a_service_has_one_guard_however_many_ask_at_once(autojump_clock: 
             nursery.start_soon(ask, services)
     assert len(guards) == 5
     assert len({id(guard) for guard in guards}) == 1
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_service_has_a_retry_budget_of_its_own_in_the_price_of_a_call(
+    autojump_clock: MockClock,
+) -> None:
+    settings = attrs.evolve(SETTINGS, retry=RetrySettings(budget=2 * PRICE))
+    async with open_services(settings) as services:
+        chat = await services.guard("chat")
+        with pytest.raises(ConnectionRefusedError) as caught:
+            await chat.call(down)
+        assert getattr(caught.value, "is_out_of_budget", False)
+        assert chat.statistics().attempts == 3  # two retries were paid for
+        assert chat.budget is not None
+        assert (await chat.budget.ask(Budget.statistics())).left == 0
+        search_b = await services.guard("search_b")
+        assert search_b.budget is not None
+        assert (await search_b.budget.ask(Budget.statistics())).left == 2 * PRICE
+    assert autojump_clock.current_time() < 3.0
+
+
+async def test_a_service_has_no_retry_budget_where_the_settings_say_none(autojump_clock: MockClock) -> None:
+    async with open_services(attrs.evolve(SETTINGS, retry=RetrySettings(budget=0))) as services:
+        assert (await services.guard("search")).budget is None
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_fallback_draws_on_the_budget_of_the_service_that_is_asked(autojump_clock: MockClock) -> None:
+    async with open_services(attrs.evolve(SETTINGS, retry=RetrySettings(budget=PRICE))) as services:
+        chain = await services.chain("search", {"search": down, "search_b": up})
+        first, second = await services.guard("search"), await services.guard("search_b")
+        assert first.budget is not None
+        assert second.budget is not None
+        assert await first.budget.ask(Budget.withdraw(PRICE))
+        assert (await chain.call()).used == "search_b"
+        assert (await second.budget.ask(Budget.statistics())).granted["fallback"] == 1
+        assert await second.budget.ask(Budget.withdraw(PRICE))
+        with pytest.raises(ConnectionRefusedError) as caught:
+            await chain.call()
+        assert getattr(caught.value, "is_out_of_budget", False)
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_profile_of_retries_is_that_of_services_too(autojump_clock: MockClock) -> None:
+    settings = attrs.evolve(SETTINGS, retry=RetrySettings(profile="aggressive"))
+    async with open_services(settings) as services:
+        retry = (await services.guard("chat")).retry
+        assert isinstance(retry, RetryPlan)
+        assert retry.policy_for(Fault.of("database")) == RetryPolicy(3, 0.25, 15.0, 180.0)
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_slow_answers_open_the_breaker_of_a_service_that_says_what_slow_is(
+    autojump_clock: MockClock,
+) -> None:
+    services_of = {**SETTINGS.services, "search": attrs.evolve(SEARCH, slow_after=1.0)}
+    async with open_services(attrs.evolve(SETTINGS, services=services_of)) as services:
+        guard = await services.guard("search")
+
+        async def slow() -> None:
+            await trio.sleep(1.5)
+
+        for _ in range(16):  # all of so many, and no fewer, show beyond doubt that 0.8 of them are slow
+            await guard.call(slow)
+        with pytest.raises(BreakerOpen):
+            await guard.call(slow)
+    assert autojump_clock.current_time() == 24.0
+
+
+async def test_a_chain_may_begin_with_the_models_which_are_guarded_elsewhere(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_services() as services:
+        served = await (await services.chain("model", {"model": down, "search": up, "search_b": up})).call()
+        assert (served.used, [each.name for each in served.passed_over]) == ("search", ["model"])
     assert autojump_clock.current_time() == 0.0
 
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from actors.errors import SettingsError
 from actors.policies.limits import Limits
+from actors.policies.retry import RetryPolicy
+from actors.policies.retry_strategies import PROFILES, RetryPlan
 from supervisors.runtime.setting_fields import shown
 from supervisors.runtime.settings import (
     LimitSettings,
@@ -56,6 +58,9 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         attempt_timeout=30.0,
         health_checks=True,
         open_share=0.5,
+        hedges=False,
+        cache_seconds=0.0,
+        stale_seconds=0.0,
     )
     assert settings.limits == LimitSettings(
         requests=50,
@@ -71,7 +76,7 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         max_wait=600.0,
     )
     assert settings.readers == ReaderSettings(("maya", "colton", "devon"), 2, 12_000, 3600.0)
-    assert settings.retry == RetrySettings(3, 1.0, 30.0, 60.0, 100_000)
+    assert settings.retry == RetrySettings(3, 1.0, 30.0, 60.0, 100_000, "full", "uniform")
     assert settings.supervision == SupervisionSettings(3, 30.0, 0.1, 30.0, 5.0)
 
 
@@ -334,6 +339,49 @@ def test_code_that_makes_contradicting_settings_gets_a_value_error() -> None:
         ContradictionError, match=r"^retry\.initial must be <= retry\.cap \(1\.0\), got 2\.0$"
     ):
         Settings(retry=RetrySettings(initial=2.0, cap=1.0))
+
+
+def test_without_a_profile_every_fault_is_met_by_the_numbers_of_the_settings() -> None:
+    retry = RetrySettings(5, 2.0, 20.0, 90.0, jitter="narrow")
+
+    assert retry.policy() == RetryPolicy(5, 2.0, 20.0, 90.0, "narrow")
+    assert retry.policy(at_most=7) == RetryPolicy(7, 2.0, 20.0, 90.0, "narrow")
+
+
+def test_a_profile_has_numbers_of_its_own_for_each_sort_of_fault(tmp_path: Path) -> None:
+    retry = Settings.load(write(tmp_path, '[retry]\nprofile = "aggressive"\njitter = "narrow"'), {}).retry
+    plan, bounded = retry.policy(), retry.policy(at_most=6)
+
+    assert RetrySettings(profile="conservative").policy() == PROFILES["conservative"]
+    assert isinstance(plan, RetryPlan)
+    assert isinstance(bounded, RetryPlan)
+    assert plan.policies["critical"] == RetryPolicy(8, 0.25, 15.0, 180.0, "narrow")
+    assert {name: policy.max_retries for name, policy in bounded.policies.items()} == {
+        "transient": 5,
+        "rate_limited": 6,
+        "critical": 6,
+        "none": 0,
+    }
+
+
+def test_numbers_beside_a_profile_that_has_its_own_are_refused(tmp_path: Path) -> None:
+    text = """
+        [retry]
+        profile = "standard"
+        max_retries = 5
+        cap = 10
+    """
+
+    assert problems(tmp_path, text) == [
+        "understudy.toml: retry.max_retries must be left out where retry.profile is 'standard', got 5",
+        "understudy.toml: retry.cap must be left out where retry.profile is 'standard', got 10.0",
+    ]
+
+
+def test_an_old_answer_wants_a_cache_that_keeps_it(tmp_path: Path) -> None:
+    assert problems(tmp_path, "[provider]\nstale_seconds = 60") == [
+        "understudy.toml: provider.stale_seconds needs provider.cache_seconds > 0, got 60.0 and 0"
+    ]
 
 
 def test_code_gets_the_same_words_as_a_file() -> None:
