@@ -315,7 +315,9 @@ class Settings:
             raise ContradictionError(contradictions)
 
     @classmethod
-    def load(cls, path: Path | None, environ: Mapping[str, str], overrides: Iterable[Given] = ()) -> Settings:
+    def load(
+        cls, path: Path | str | None, environ: Mapping[str, str], overrides: Iterable[Given] = ()
+    ) -> Settings:
         """Read settings; overrides win over the environment, the environment over the file.
 
         Args:
@@ -328,7 +330,7 @@ class Settings:
             SettingsError: with a line for each thing that is wrong.
         """
         kinds = known_keys(cls)
-        in_file = from_file(path, kinds=kinds) if path is not None else ()
+        in_file = from_file(Path(path), kinds=kinds) if path is not None else ()
         aliases = {"ANTHROPIC_API_KEY": ("provider", "api_key")}
         around = from_environment(environ, kinds=kinds, aliases=aliases)
         return structure(cls, (*in_file, *around, *overrides))

@@ -36,6 +36,8 @@ ANY_NAME = "<name>"
 
 _SWITCHES = {"true": True, "false": False}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?|[+-]?(?:inf|nan)")
+"""As a person writes one in a file; Python itself would take digits of every script and underscores between them."""
 
 
 @attrs.frozen
@@ -165,6 +167,8 @@ def _path(name: str, known: Mapping[str, KeyPath], holders: AbstractSet[str]) ->
     if separator:
         # In the name of a table stand no two underscores in a row, so the next two end it.
         return (section, *key.split(SEPARATOR, 1)) if section in holders else (section, key)
+    if section in {first for first, *_ in known.values()} | holders:
+        return (section,)  # a whole section cannot stand in one variable, and is told so
     is_near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR) or section.startswith(
         tuple(f"{holder}_" for holder in holders)
     )
@@ -178,11 +182,8 @@ def _from_text(text: str, kind: Any) -> object:
         return int(text)
     if kind is bool and text.lower() in _SWITCHES:
         return _SWITCHES[text.lower()]
-    if kind is float:
-        try:
-            return float(text)
-        except ValueError:
-            return text
+    if kind is float and _NUMBER.fullmatch(text):
+        return float(text)
     if kind == tuple[str, ...]:
         return tuple(name.strip() for name in text.split(",") if name.strip())
     return text

@@ -620,3 +620,22 @@ def test_a_switch_is_read_from_the_environment(text: str, learns: bool) -> None:
 def test_a_switch_that_is_neither_is_told_by_its_variable() -> None:
     with pytest.raises(SettingsError, match=r"UNDERSTUDY_LIMITS__LEARNS: .* must be true or false, got 'on'"):
         Settings.load(None, {"UNDERSTUDY_LIMITS__LEARNS": "on"})
+
+
+def test_a_file_may_be_named_by_its_text(tmp_path: Path) -> None:
+    (tmp_path / "understudy.toml").write_text("[limits]\nrequests = 4\n")
+
+    assert Settings.load(str(tmp_path / "understudy.toml"), {}).limits.requests == 4
+
+
+@pytest.mark.parametrize("section", ["limits", "services"])
+def test_a_section_in_one_variable_is_told(section: str) -> None:
+    name = f"UNDERSTUDY_{section.upper()}"
+    with pytest.raises(SettingsError, match=f"^{name}: {section} must be a table, got text$"):
+        Settings.load(None, {name: "x"})
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0661\u0662", "0x10", "1e5000", "1,5"])
+def test_only_what_a_person_writes_as_a_number_is_one(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^UNDERSTUDY_LIMITS__WINDOW: limits\.window must be a number"):
+        Settings.load(None, {"UNDERSTUDY_LIMITS__WINDOW": text})
