@@ -44,6 +44,7 @@ BREAKER_LISTENER_FAILED = "breaker.listener_failed"
 BREAKER_TERMS_FAILED = "breaker.terms_failed"
 ERROR_REPORTED = "error.reported"
 DEGRADATION_CHANGED = "degradation.changed"
+SERVICE_GIVEN_UP = "service.given_up"
 
 MOST_CAUSES = 5
 """Errors named of a chain of causes; the first one and those nearest to it tell the story."""

@@ -34,6 +34,7 @@ from actors.endpoint import Endpoint, answer
 from actors.guard import Guard
 from actors.hedge_clock import HedgeClock
 from actors.kernel import Ref
+from actors.kernel.ref import slot_of
 from actors.limiter import Limiter
 from actors.policies.limits import Limits
 from actors.policies.output_policy import OutputPolicy
@@ -215,8 +216,19 @@ async def open_runtime(
         path = attrs.evolve(path, lines=[await _guarded(line, breakers, settings) for line in lines])
         make_endpoint = partial(Endpoint, path, log=log, on_end=telling(degradation, MODEL_SERVICE))
         endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", make_endpoint))
-        services = Services(settings, tree, breakers, degradation, seed)
+        services = Services(settings, tree, breakers, degradation, seed, log, _load_of(endpoint))
         yield Runtime(settings, tree, endpoint, breakers, services, seed, told)
+
+
+def _load_of(endpoint: Ref[Endpoint]) -> Callable[[], float]:
+    """Return what looks at how busy the endpoint is, in the step of whoever asks: a question would be one more call."""
+    slot = slot_of(endpoint)
+
+    def load() -> float:
+        actor = slot.actor
+        return actor.load() if isinstance(actor, Endpoint) else 0.0
+
+    return load
 
 
 def _opener(

@@ -19,7 +19,8 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.breaker_news import OnChange
 from actors.call_terms import CallTerms
-from actors.degradation import Degradation, telling
+from actors.degradation import Degradation, OnEnd, telling
+from actors.error_facts import circumstances, fault_facts
 from actors.errors import ChildExists
 from actors.fallback_chain import FallbackChain
 from actors.fallback_records import Step
@@ -29,6 +30,7 @@ from actors.policies.breaker_records import BreakerChange
 from actors.policies.burn_rate import BurnRules, rows_of
 from actors.policies.degradation_rules import DegradationRules
 from actors.retry_budget import Budget
+from actors.telemetry import SERVICE_GIVEN_UP, silent_log
 from supervisors.breakers import Breakers, name_of
 from supervisors.runtime.service_settings import MODEL_SERVICE, PRIORITIES, ServiceSettings
 from supervisors.runtime.settings import Settings
@@ -56,6 +58,8 @@ class Services:
         breakers: where each service has its breaker made.
         degradation: is told how calls end.
         seed: decides all jitter.
+        log: is told of calls that end without an answer.
+        load: how busy the runtime is, 0 to 1: above 0.8 retries wait twice as long.
     """
 
     settings: Settings
@@ -63,6 +67,8 @@ class Services:
     breakers: Breakers
     degradation: Ref[Degradation]
     seed: int = 0
+    log: FilteringBoundLogger = attrs.field(factory=silent_log)
+    load: Callable[[], float] | None = None
     _guards: dict[str, Guard] = attrs.field(factory=dict[str, Guard], init=False)
 
     async def guard(self, name: str) -> Guard:
@@ -87,7 +93,8 @@ class Services:
                 budget,
                 price=PRICE,
                 rng=random.Random(f"{self.seed}/service/{name}"),
-                on_end=telling(self.degradation, name),
+                load=self.load,
+                on_end=self._told_of(name),
             ),
         )
 
@@ -130,6 +137,18 @@ class Services:
         if name not in self.settings.services:
             raise LookupError(f"there is no service {name!r}; there are {', '.join(self.settings.services)}")
         return name
+
+    def _told_of(self, name: str) -> OnEnd:
+        """Return what tells the degradation and the log how the calls of a service end."""
+        tell = telling(self.degradation, name)
+
+        def ended(error: Exception | None) -> None:
+            tell(error)
+            if error is not None:
+                facts = {**circumstances(error), **fault_facts(error), "service": name}
+                self.log.warning(SERVICE_GIVEN_UP, **facts)
+
+        return ended
 
     async def _step(self, name: str, call: Callable[P, Awaitable[T]]) -> Step[P, T]:
         if name == MODEL_SERVICE:

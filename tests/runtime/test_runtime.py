@@ -180,6 +180,22 @@ async def test_a_profile_of_retries_decides_how_often_a_call_is_tried_again() ->
     assert provider.statistics().requests == 2  # once more, as that profile has it for what passes by itself
 
 
+async def test_services_know_how_busy_the_runtime_is() -> None:
+    settings = settings_with(limits={"max_queue": 4})
+    provider = provider_for(settings)
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        load = (await runtime.service("search")).load
+        assert load is not None
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(runtime.call, REQUEST)
+            await trio.sleep(1.0)
+            busy = load()
+        idle = load()
+
+    assert (busy, idle, load()) == (0.75, 0.0, 0.0)  # the last one after the end
+
+
 async def test_each_model_has_capacity_of_its_own() -> None:
     settings = settings_with(limits={"requests": 1, "max_wait": 1.0})
     provider = provider_for(settings)

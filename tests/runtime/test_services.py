@@ -9,8 +9,11 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from structlog import make_filtering_bound_logger, wrap_logger
+from structlog.testing import LogCapture
 from trio.testing import MockClock
 
+from actors.bound_ids import bind_ids
 from actors.breaker import Breaker
 from actors.call_terms import ORDINARY
 from actors.degradation import Degradation
@@ -54,13 +57,13 @@ SETTINGS = Settings(
 
 
 @asynccontextmanager
-async def open_services(settings: Settings = SETTINGS) -> AsyncGenerator[Services]:
+async def open_services(settings: Settings = SETTINGS, **options: Any) -> AsyncGenerator[Services]:
     async with open_supervisor() as tree:
         degradation = await start_degradation(tree, settings, silent_log())
         on_change = hearing(degradation, settings)
         terms = TermsBySettings(settings, {})
         spec = ChildSpec("breakers", lambda: BreakerSupervisor(terms, on_change=on_change))
-        yield Services(settings, tree, Breakers(await tree.start_child(spec)), degradation)
+        yield Services(settings, tree, Breakers(await tree.start_child(spec)), degradation, **options)
 
 
 async def level(services: Services) -> DegradationLevel:
@@ -140,6 +143,50 @@ async def test_a_fallback_draws_on_the_budget_of_the_service_that_is_asked(autoj
             await chain.call()
         assert getattr(caught.value, "is_out_of_budget", False)
     assert autojump_clock.current_time() == 0.0
+
+
+async def test_a_call_of_a_service_that_ends_without_an_answer_is_one_event_with_all_of_its_circumstances(
+    autojump_clock: MockClock,
+) -> None:
+    cap = LogCapture()
+    log = wrap_logger(None, [cap], wrapper_class=make_filtering_bound_logger(0))
+    async with open_services(log=log) as services:
+        guard = await services.guard("search")
+        assert await guard.call(up) == "up"
+        with bind_ids(session="s-1"), pytest.raises(ConnectionRefusedError):
+            await guard.call(down)
+    assert cap.entries == [
+        {
+            "event": "service.given_up",
+            "log_level": "warning",
+            "service": "search",
+            "attempt": 1,
+            "elapsed": 0.0,
+            "breaker": "closed",
+            "budget_left": 100_000,
+            "session": "s-1",
+            "error": "ConnectionRefusedError",
+            "fault": "network_refused",
+            "priority": "high",
+            "alert": True,
+            "retryable": True,
+        }
+    ]
+    assert autojump_clock.current_time() == 0.0
+
+
+async def test_the_retries_of_services_wait_longer_while_the_runtime_is_busy(
+    autojump_clock: MockClock,
+) -> None:
+    waits: list[float] = []
+    for load in (0.8, 0.9):
+        began = trio.current_time()
+        async with open_services(load=lambda load=load: load) as services:
+            with pytest.raises(ConnectionRefusedError):
+                await (await services.guard("chat")).call(down)
+        waits.append(trio.current_time() - began)
+    assert waits[1] == pytest.approx(2 * waits[0])
+    assert autojump_clock.current_time() == pytest.approx(sum(waits))
 
 
 async def test_a_profile_of_retries_is_that_of_services_too(autojump_clock: MockClock) -> None:
