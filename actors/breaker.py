@@ -5,7 +5,8 @@ wants to hear of changes. It is the porter of a house, not its doctor: it turns 
 lets a few in to see whether it is open again, and knows no more of the house than they come back with.
 
     admit ──> Ticket ──> settle(success | failure | slow | neutral)
-      └──> BreakerOpen, at once, with the instant from which asking again makes sense
+      └──> BreakerOpen, at once, with the instant from which asking again makes sense: the end of the open time, or
+           when a trial call that is out is expected back
 
 A caller that leaves between its question and the answer never held the ticket: it is taken back, as neutral. One that
 vanishes later loses its permit when the lease ends, so that no breaker stays half-open. `breaking.pass_breaker` sees to

@@ -82,10 +82,10 @@ async def test_a_probe_that_succeeds_closes_and_others_are_refused_meanwhile(
         await trio.sleep(60.0)
         probe = await admit(breaker)
         refused = await refusal(breaker)
-        assert (refused.state, refused.retry_at) == ("half_open", 120.0)
+        assert (refused.state, refused.retry_at) == ("half_open", 61.0)
         assert (
             str(refused)
-            == "breaker 'anthropic/opus' is half-open and its trial calls are out; retry after 60 s"
+            == "breaker 'anthropic/opus' is half-open and its trial calls are out; retry after 1 s"
         )
         await trio.sleep(2.0)
         await settle(breaker, probe, "success")

@@ -42,7 +42,9 @@ all services of a role are out at once. A breaker that is half-open has had its 
   time is over, and the next who asks is a probe of the same round. So there is always a deadline, and no input at all,
   but for the passing of time, leads out.
 - There are never more probes out than the rules say, however many ask at the same instant.
-- It never refuses without an instant from which asking again makes sense, unless it is isolated.
+- It never refuses without an instant from which asking again makes sense, unless it is isolated. While its probes are
+  out that is when they are expected back, by what calls usually take, and not the end of their leases: whoever comes
+  then may be told to come once more, but nobody stays away for a minute from a service that is well after a second.
 - No ticket counts twice; `admitted == settled + forgotten + in_flight` at every instant.
 """
 
@@ -70,6 +72,7 @@ from actors.policies.instants import check_instant
 from actors.policies.open_time import OpenTime
 from actors.policies.probes import ProbeRound
 from actors.policies.tripwire import Tripwire
+from actors.policies.usual_time import UsualTime
 
 BY_HAND: Final[frozenset[BreakerState]] = frozenset({"isolated", "disabled", "observe_only"})
 """States that people wish for, and that nothing but `release` ends."""
@@ -108,6 +111,7 @@ class Breaker:
     _tripwire: Tripwire = attrs.field(init=False)
     _round: ProbeRound = attrs.field(init=False)
     _open_time: OpenTime = attrs.field(init=False)
+    _usual: UsualTime = attrs.field(factory=UsualTime, init=False)
     _refused: int = attrs.field(default=0, init=False)
     _late: int = attrs.field(default=0, init=False)
     _opened: int = attrs.field(default=0, init=False)
@@ -300,6 +304,7 @@ class Breaker:
         """Forget everything but a wish of people: results that are to come, too. What is open or half-open closes."""
         self._advance(now)
         self._tripwire.reset()
+        self._usual.clear()
         self._open_time.clear()
         if self.state in ("open", "half_open"):
             return self._close(now, "reset by hand")
@@ -346,7 +351,7 @@ class Breaker:
         if self.state == "open" and now < self._until:
             return Refused("open", self._until)
         if self.state == "half_open" and self._round.free == 0:
-            return Refused("half_open", self._round.next_end)
+            return Refused("half_open", self._round.expected_back(now, self._usual.seconds))
         is_hopeless = self.state in ("open", "half_open") and not deadline > now
         return Refused(self.state, now) if is_hopeless else None
 
@@ -364,6 +369,7 @@ class Breaker:
     ) -> BreakerChange | None:
         if not self._counts(ticket):
             return None
+        self._learn_time(ticket, outcome, now)
         reason = self._tripwire.settle(ticket, outcome, now)
         if named is not None:
             return self._trip(now, "the service named an instant", named)
@@ -376,6 +382,7 @@ class Breaker:
         if not self._round.give_back(ticket, now, is_success=is_success):
             self._late += 1
             return None
+        self._learn_time(ticket, outcome, now)
         if is_success is not None:
             self._tripwire.learn(is_success=is_success)
         if named is not None:
@@ -383,6 +390,10 @@ class Breaker:
                 now, "the service named an instant", named, is_failure=is_success is False
             )
         return self._judge(now, "a probe failed")
+
+    def _learn_time(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        if outcome == "success":
+            self._usual.learn(now - ticket.admitted_at)
 
     def _judge(self, now: float, failure: str) -> BreakerChange | None:
         match self._round.verdict:

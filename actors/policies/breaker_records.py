@@ -43,7 +43,8 @@ class Refused:
 
     Args:
         state: why: "open", "half_open" (its probes are out) or "isolated".
-        retry_at: instant from which asking again makes sense, or None for never by itself (isolated).
+        retry_at: instant from which asking again makes sense, or None for never by itself (isolated). While probes are
+            out it is a guess: when they are expected back.
     """
 
     state: BreakerState

@@ -13,6 +13,10 @@ from actors.policies.breaker_rules import BreakerRules
 Verdict = Literal["well", "ill"]
 """What a round of probes says of the service."""
 
+SOON = 1.0
+"""Seconds, at least, until it makes sense to ask again for a probe that is out: soon enough to lose little of a service
+that is back, and no hammering at the door."""
+
 
 @attrs.define(eq=False)
 class ProbeRound:
@@ -40,6 +44,7 @@ class ProbeRound:
     successes: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
     overdue: int = attrs.field(default=0, init=False)
+    _given_at: float = attrs.field(default=-math.inf, init=False)
     _leases: dict[int, float] = attrs.field(factory=dict[int, float], init=False)
     _quiet_at: float = attrs.field(default=math.inf, init=False)
 
@@ -67,10 +72,20 @@ class ProbeRound:
         """The first end of a lease; where none is out, the instant at which the round is adjourned."""
         return min(self._leases.values(), default=self._quiet_at)
 
+    def expected_back(self, now: float, usual: float) -> float:
+        """Return when the probes that are out are expected back, ahead of `now`, and not after a lease has ended.
+
+        Args:
+            now: the present.
+            usual: seconds that calls which succeed usually take.
+        """
+        return min(self.next_end, max(now + SOON, self._given_at + usual))
+
     def give(self, ticket: Ticket, deadline: float, now: float) -> None:
         """Lease a probe to a ticket until the caller's deadline, or for as long as a probe may take."""
         rules = self._rules
         longest = rules.probe_lease if rules.slow_after is None else min(rules.probe_lease, rules.slow_after)
+        self._given_at = now
         self._leases[ticket.number] = min(deadline, now + longest)
 
     def give_back(self, ticket: Ticket, now: float, *, is_success: bool | None) -> bool:

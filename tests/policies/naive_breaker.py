@@ -62,6 +62,8 @@ class NaiveBreaker:
     entries: list[Entry] = attrs.field(factory=list)
     row: int = 0
     learned: list[bool] = attrs.field(factory=list)
+    took: list[float] = attrs.field(factory=list)
+    probe_given_at: float = -math.inf
     votes: list[bool] = attrs.field(factory=list)
     quiet_at: float = math.inf
     memory: list[tuple[float, str]] = attrs.field(factory=list)
@@ -116,6 +118,13 @@ class NaiveBreaker:
         return [entry for entry in self.entries if now < entry.at + self.rules.window]
 
     @property
+    def usual(self) -> float:
+        usual = 0.0
+        for number, took in enumerate(self.took):
+            usual = took if number == 0 else usual + (took - usual) / 8
+        return usual
+
+    @property
     def leased(self) -> list[Call]:
         return [call for call in self.calls if call.is_leased]
 
@@ -130,7 +139,7 @@ class NaiveBreaker:
             case "open" if now < self.until:
                 return "open", self.until
             case "half_open" if self.free == 0:
-                return "half_open", self.due
+                return "half_open", min(self.due, max(now + 1.0, self.probe_given_at + self.usual))
             case "open" | "half_open" if deadline <= now:
                 return self.state, now
             case _:
@@ -229,6 +238,8 @@ class NaiveBreaker:
         longest = rules.probe_lease if rules.slow_after is None else min(rules.probe_lease, rules.slow_after)
         call = Call(ticket, min(deadline, now + longest))
         call.is_leased = self.state == "half_open"
+        if call.is_leased:
+            self.probe_given_at = now
         call.is_watched = rules.slow_after is not None and self.counts(now)
         self.calls.append(call)
         self.admitted += 1
@@ -246,7 +257,10 @@ class NaiveBreaker:
         named = open_until if open_until is not None and open_until > now else None
         if ticket.generation != self.generation or (ticket.is_probe and not was_leased):
             self.late += 1
-        elif ticket.is_probe:
+            return
+        if outcome == "success" and (ticket.is_probe or self.counts(ticket.admitted_at)):
+            self.took.append(now - ticket.admitted_at)
+        if ticket.is_probe:
             self.settle_probe(outcome, now, named)
         elif self.counts(ticket.admitted_at):
             self.settle_call(call, outcome, now, named)
@@ -326,6 +340,7 @@ class NaiveBreaker:
 
     def reset(self, now: float) -> None:
         self.entries, self.row, self.learned, self.threshold = [], 0, [], self.rules.consecutive
+        self.took = []
         self.memory.append((now, "forget"))
         if self.state in ("open", "half_open"):
             self.enter("closed", now)

@@ -97,7 +97,7 @@ def test_a_check_takes_nothing() -> None:
     assert breaker.check(60.0) is None
     assert breaker.state == "open"
     assert isinstance(breaker.admit(60.0), Ticket)
-    assert breaker.check(60.0) == Refused("half_open", 120.0)
+    assert breaker.check(60.0) == Refused("half_open", 61.0)
 
 
 def test_one_result_that_names_an_instant_opens_until_then() -> None:
@@ -238,11 +238,64 @@ def test_a_caller_who_has_no_time_left_gets_no_probe(deadline: float) -> None:
     assert breaker.admit(60.0, deadline=deadline) == Refused("open", 60.0)
     assert breaker.state == "open"
     let_in(breaker, 60.0)
-    assert breaker.admit(60.0, deadline=deadline) == Refused("half_open", 120.0)
+    assert breaker.admit(60.0, deadline=deadline) == Refused("half_open", 61.0)
 
 
 def test_a_caller_who_has_no_time_left_passes_a_closed_breaker() -> None:
     assert isinstance(breaker_with().admit(5.0, deadline=5.0), Ticket)
+
+
+def serve(breaker: Breaker, took: float, now: float) -> None:
+    """Make one call that succeeds after so many seconds."""
+    breaker.settle(let_in(breaker, now), "success", now + took)
+
+
+@pytest.mark.parametrize(
+    ("took", "asked_at", "retry_at"),
+    [
+        ((), 60.0, 61.0),
+        ((0.2,), 60.0, 61.0),  # a quick service: a second all the same
+        ((4.0,), 60.0, 64.0),
+        ((4.0,), 62.0, 64.0),
+        ((4.0,), 63.5, 64.5),
+        ((4.0,), 90.0, 91.0),  # it takes longer than usual
+        ((4.0,), 119.5, 120.0),  # its lease ends before
+        ((4.0, 12.0), 60.0, 65.0),  # an eighth of the way
+        ((500.0,), 60.0, 120.0),
+    ],
+)
+def test_while_a_probe_is_out_it_makes_sense_to_ask_again_when_it_is_expected_back(
+    took: tuple[float, ...], asked_at: float, retry_at: float
+) -> None:
+    breaker = breaker_with()
+    for seconds in took:
+        serve(breaker, seconds, -1000.0)
+    while breaker.state == "closed":
+        call(breaker, "failure", 0.0)
+    let_in(breaker, 60.0)
+    assert breaker.admit(asked_at) == Refused("half_open", retry_at)
+    assert breaker.snapshot(asked_at).retry_at == retry_at
+
+
+def test_what_calls_usually_take_is_learned_from_probes_too_and_from_nothing_but_successes() -> None:
+    breaker = tripped()
+    breaker.settle(let_in(breaker, 60.0), "success", 68.0)
+    late = let_in(breaker, 68.0)
+    for _ in range(3):
+        breaker.settle(let_in(breaker, 68.0), "failure", 98.0)
+    assert breaker.settle(late, "success", 99.0) is None  # of another generation
+    let_in(breaker, 158.0)
+    assert breaker.admit(158.0) == Refused("half_open", 166.0)
+
+
+def test_a_reset_forgets_what_calls_usually_take() -> None:
+    breaker = breaker_with()
+    serve(breaker, 8.0, -100.0)
+    breaker.reset(-50.0)
+    while breaker.state == "closed":
+        call(breaker, "failure", 0.0)
+    let_in(breaker, 60.0)
+    assert breaker.admit(60.0) == Refused("half_open", 61.0)
 
 
 @pytest.mark.parametrize(("probes", "crowd"), [(1, 1_000), (5, 1_000), (1_000, 1_000), (7, 3)])
@@ -253,7 +306,7 @@ def test_a_crowd_at_the_half_open_instant_gets_exactly_the_permits(probes: int, 
     admitted = [answer for answer in answers if isinstance(answer, Ticket)]
     assert len(admitted) == min(probes, crowd)
     assert all(ticket.is_probe for ticket in admitted)
-    assert {answer for answer in answers if isinstance(answer, Refused)} <= {Refused("half_open", 120.0)}
+    assert {answer for answer in answers if isinstance(answer, Refused)} <= {Refused("half_open", 61.0)}
     assert breaker.snapshot(60.0).probes == len(admitted)
 
 
@@ -262,7 +315,7 @@ def test_all_probes_decide_and_none_is_given_twice() -> None:
     first, second, third = (let_in(breaker, 60.0) for _ in range(3))
     assert breaker.settle(first, "success", 61.0) is None
     assert breaker.settle(second, "success", 61.0) is None
-    assert breaker.admit(61.0) == Refused("half_open", 120.0)
+    assert breaker.admit(61.0) == Refused("half_open", 62.0)
     change = breaker.settle(third, "success", 61.0)
     assert change is not None
     assert (change.after, change.reason) == ("closed", "3 of 3 probes succeeded")

@@ -92,6 +92,16 @@ def test_a_lease_ends_when_the_caller_gives_up_or_the_probe_is_slow_or_has_taken
     assert round_.next_end == end
 
 
+def test_probes_are_expected_back_when_the_last_of_them_usually_would_be() -> None:
+    round_ = ProbeRound(RULES)
+    lease(round_, 1)
+    lease(round_, 2, now=2.0)
+    assert round_.expected_back(2.0, usual=3.0) == 5.0
+    assert round_.expected_back(4.5, usual=3.0) == 5.5  # it may be back any moment
+    assert round_.expected_back(9.5, usual=3.0) == 10.0  # the first lease ends
+    assert round_.expected_back(2.0, usual=0.0) == 3.0
+
+
 def test_leases_end_in_their_own_order() -> None:
     round_ = ProbeRound(RULES)
     lease(round_, 1)
