@@ -21,8 +21,9 @@ from actors.policies.outcome_window import Counted, OutcomeWindow
 from actors.policies.probes import ProbeRound, Verdict
 from actors.policies.tripwire import Tripwire
 
+# It ends with the first find. What it draws hangs on which modules were imported before, so there is room to spare.
 SEARCH = settings(
-    max_examples=600,
+    max_examples=4_000,
     stateful_step_count=40,
     database=None,
     deadline=None,
