@@ -81,6 +81,31 @@ async def test_a_patient_call_outlasts_a_trial_that_fails() -> None:
     assert trio.current_time() >= 30.0 + 60.0
 
 
+async def test_a_patient_call_waits_for_the_trial_of_somebody_else_and_asks_no_more_than_once_a_second() -> (
+    None
+):
+    async with open_guarded(FIRST, down_for=20.0) as path:
+        await trip(path)
+        await trio.sleep(30.0)
+        breaker = path.lines[0].breaker
+        assert breaker is not None
+        trial = await breaker.ask(Breaker.admit())
+
+        async def settle_late() -> None:
+            await trio.sleep(20.0)
+            await breaker.ask(Breaker.settle(trial, "success"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(settle_late)
+            answered = await answer(path)
+        refused = (await breaker.ask(Breaker.snapshot())).refused
+
+    assert answered.attempts == 1
+    # Within a second and a fifth of the trial's end, though its lease would have lasted for 40 s more.
+    assert 51.0 <= trio.current_time() <= 30.0 + 20.0 + 1.2 + 1.0
+    assert 15 <= refused <= 21
+
+
 async def test_a_call_that_is_not_patient_is_refused_at_once() -> None:
     async with open_guarded(FIRST, down_for=20.0) as path:
         await trip(path)
