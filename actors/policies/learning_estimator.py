@@ -91,6 +91,8 @@ class LearningEstimator:
     """
 
     _models: dict[str, _Model] = attrs.field(factory=dict[str, _Model], init=False)
+    # What is known of a model without calls; it is read alone, so that no guess has to make one.
+    _unknown: _Model = attrs.field(factory=_Model, init=False)
 
     def estimate(self, model: str, texts: Sequence[str]) -> Estimate:
         """Estimate a call with these texts; with none it is 0."""
@@ -105,7 +107,7 @@ class LearningEstimator:
         return self._estimate(model, _features_of(estimate))
 
     def _estimate(self, model: str, features: tuple[int, ...]) -> Estimate:
-        known = self._models.get(model) or _Model()
+        known = self._models.get(model, self._unknown)
         expected = known.rates.expected(features)
         at_most = expected * known.allowance + known.rates.spread(features)
         return Estimate(math.ceil(expected), math.ceil(at_most), features)
