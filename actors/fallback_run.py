@@ -14,7 +14,7 @@ import attrs
 
 from actors.errors import NoneAdmitted, NoneAnswered, OutOfTime, Rejected
 from actors.fallback_records import PassedOver, Step
-from actors.faults import Fault
+from actors.faults import ErrorContext, Fault
 from actors.kernel import Ref
 from actors.policies.fallback import falls_back, reason_of
 from actors.retry_budget import Budget
@@ -125,9 +125,15 @@ class FallbackRun:
             self._note(self.passed_over[0].name, errors[0])
             return errors[0]
         each = "; ".join(f"{passed_over.name}: {passed_over.text}" for passed_over in self.passed_over)
-        if all(isinstance(error, Rejected) for error in errors):
-            return NoneAdmitted(f"nobody could be asked: {each}", errors)
-        return NoneAnswered(f"nobody answered: {each}", errors)
+        is_called = not all(isinstance(error, Rejected) for error in errors)
+        group = (
+            NoneAnswered(f"nobody answered: {each}", errors)
+            if is_called
+            else NoneAdmitted(f"nobody could be asked: {each}", errors)
+        )
+        context = getattr(errors[-1], "context", None)
+        group.context = context if isinstance(context, ErrorContext) else None
+        return group
 
     def _note(self, name: str, error: Exception) -> None:
         """Say in the notes of the error of step `name` who else was passed over."""

@@ -17,7 +17,7 @@ from actors.bound_ids import bind_ids
 from actors.breaker import Breaker
 from actors.call_terms import ORDINARY
 from actors.degradation import Degradation
-from actors.errors import BreakerOpen
+from actors.errors import BreakerOpen, NoneAnswered
 from actors.fallback_records import constant
 from actors.faults import Fault
 from actors.guard import Guard
@@ -344,6 +344,20 @@ async def test_a_chain_may_end_in_a_polite_sentence(autojump_clock: MockClock) -
         served = await chain.call()
         assert (served.value, served.used, len(served.passed_over)) == ("Sorry.", "sorry", 2)
     assert autojump_clock.current_time() > 0.0  # the second one is retried
+
+
+async def test_when_nobody_of_a_chain_answered_the_error_says_where_it_ended(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_services() as services:
+        chain = await services.chain("search", {"search": down, "search_b": down})
+        with pytest.raises(NoneAnswered) as caught:
+            await chain.call()
+        assert caught.value.context is not None
+        assert (caught.value.context.service, caught.value.context.attempt) == ("search_b", 3)
+        *_, last = caught.value.exceptions
+        assert vars(last)["context"] == caught.value.context
+    assert autojump_clock.current_time() > 0.0
 
 
 async def test_a_chain_wants_to_know_how_each_is_called(autojump_clock: MockClock) -> None:
