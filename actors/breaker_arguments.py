@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.kernel import Ref
+from actors.arguments import check_callable, check_line, check_plain, check_ref
 from actors.policies.breaker_rules import BreakerRules
 
 
@@ -23,16 +23,12 @@ def check_arguments(
     """
     if type(rules) is not BreakerRules:
         raise TypeError(f"rules must be BreakerRules, got {type(rules).__name__}")
-    for name, value in (("service", service), ("role", role)):
-        if not isinstance(value, str):
-            raise TypeError(f"{name} must be text, got {type(value).__name__}")
-    if not service or not str(service).isprintable():
-        raise ValueError(f"service must be printable text on one line, got {service!r}")
-    if board is not None and not isinstance(board, Ref):
-        raise TypeError(f"board must be a Ref or None, got {type(board).__name__}")
-    for name, value in (("on_change", on_change), ("check", check)):
-        if value is not None and not callable(value):
-            raise TypeError(f"{name} must be callable or None, got {type(value).__name__}")
+    check_line("service", service)
+    if not isinstance(role, str):
+        raise TypeError(f"role must be text, got {type(role).__name__}")
+    check_ref("board", board, or_none=True)
+    check_plain("on_change", on_change, or_none=True)
+    check_callable("check", check, or_none=True)
     if (check is not None) != (rules.recovery == "health"):
         raise ValueError(
             f'check must be given where rules.recovery is "health", and only there: it is {rules.recovery!r}'

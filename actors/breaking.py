@@ -18,6 +18,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from actors.arguments import check_ref
 from actors.breaker import Breaker
 from actors.errors import Interrupted, MailboxFull, NotDelivered, Quarantined, QueueFull, Rejected
 from actors.faults.fault import Fault
@@ -146,8 +147,7 @@ async def pass_breaker(breaker: Ref[Breaker] | None) -> AsyncGenerator[Passing]:
 
 
 async def _answer(breaker: Ref[Breaker], message: Message[Breaker, R]) -> R:
-    if not isinstance(breaker, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-        raise TypeError(f"breaker must be a Ref or None, got {type(breaker).__name__}")
+    check_ref("breaker", breaker, or_none=True)
     with trio.move_on_after(ANSWER_WITHIN):
         try:
             return await breaker.ask(message)

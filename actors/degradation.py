@@ -23,6 +23,7 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors import telemetry
+from actors.arguments import check_plain, check_ref
 from actors.errors import Rejected
 from actors.kernel import Actor, Delivery, Ref, op
 from actors.policies import degradation as policy
@@ -165,10 +166,9 @@ class Degradation(Actor):
                 stands for the listener itself.
 
         Raises:
-            TypeError: `listener` cannot be called, or has no name and no hash, or `name` is no text.
+            TypeError: `listener` is no plain function, or has no name and no hash, or `name` is no text.
         """
-        if not callable(listener):
-            raise TypeError(f"listener must be callable, got {type(listener).__name__}")
+        check_plain("listener", listener)
         if name is not None:
             _check_text("name", name)
         key = listener if name is None else name
@@ -219,7 +219,12 @@ def telling(degradation: Ref[Degradation], service: str) -> OnEnd:
     """Return what tells a degradation how the calls of a service end: for the `on_end` of a guard or an endpoint.
 
     What says nothing of the service is not told: a caller's own mistake, a limit that holds, a call that was not made.
+
+    Raises:
+        TypeError: `degradation` is no ref, or `service` no text.
     """
+    check_ref("degradation", degradation)
+    _check_text("service", service)
 
     def tell(error: Exception | None) -> None:
         if (ok := _speaks_well(error)) is not None:

@@ -24,10 +24,12 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import attrs
 
+from actors.arguments import check_plain, check_ref, checked_by
 from actors.fallback_records import FallbackStatistics, PassedOver, Served, Step, constant
 from actors.fallback_run import FallbackRun
 from actors.faults import Fault
 from actors.kernel import Ref
+from actors.policies.retry_budget import check_price
 from actors.retry_budget import Budget
 from actors.wire.faults import fault_of
 
@@ -37,9 +39,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _check_names(
-    _instance: object, _attribute: attrs.Attribute[Any], steps: tuple[Step[..., Any], ...]
-) -> None:
+def _check_steps(name: str, steps: tuple[Step[..., Any], ...]) -> None:
+    for step in steps:
+        if not isinstance(step, Step):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"{name} must be a sequence of Step, got {type(step).__name__} in it")
     twice = [name for name, count in Counter(step.name for step in steps).items() if count > 1]
     if twice:
         raise ValueError(f"steps must have names of their own, got {twice[0]!r} twice")
@@ -60,14 +63,23 @@ class FallbackChain(Generic[P, T]):
         on_passed_over: is told of each step that is passed over, at once, in the caller's task.
 
     Raises:
-        ValueError: there is no step, or two have one name.
+        TypeError: an argument is of the wrong kind; `classify` and `on_passed_over` are plain functions.
+        ValueError: there is no step, or two have one name, or `price` is less than 1.
     """
 
-    steps: Sequence[Step[P, T]] = attrs.field(converter=tuple[Step[P, T], ...], validator=_check_names)
-    budget: Ref[Budget] | None = attrs.field(default=None, kw_only=True)
-    price: int = attrs.field(default=1, kw_only=True, validator=attrs.validators.ge(1))
-    classify: Callable[[BaseException], Fault] = attrs.field(default=fault_of, kw_only=True)
-    on_passed_over: Callable[[PassedOver], object] | None = attrs.field(default=None, kw_only=True)
+    steps: Sequence[Step[P, T]] = attrs.field(
+        converter=tuple[Step[P, T], ...], validator=checked_by(_check_steps)
+    )
+    budget: Ref[Budget] | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_ref, or_none=True)
+    )
+    price: int = attrs.field(default=1, kw_only=True, validator=checked_by(check_price))
+    classify: Callable[[BaseException], Fault] = attrs.field(
+        default=fault_of, kw_only=True, validator=checked_by(check_plain)
+    )
+    on_passed_over: Callable[[PassedOver], object] | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_plain, or_none=True)
+    )
     _served: Counter[str] = attrs.field(factory=Counter[str], init=False)
     _passed_over: Counter[str] = attrs.field(factory=Counter[str], init=False)
     _failed: int = attrs.field(default=0, init=False)

@@ -7,6 +7,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 import attrs
 
+from actors.arguments import check_callable, check_flag, check_line, check_ref, checked_by
 from actors.errors import Rejected
 from actors.faults import Fault
 from actors.kernel import Ref
@@ -27,13 +28,17 @@ class Step(Generic[P, T]):
             retry budget is empty.
         shortens: whether it makes do with less of a text that was too long for the others.
         budget: pays for asking it after another has failed, as for its own retries; None for what the chain has.
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `name` is empty or would not print on one line.
     """
 
-    name: str = attrs.field(validator=attrs.validators.min_len(1))
-    fn: Callable[P, Awaitable[T]]
-    is_free: bool = False
-    shortens: bool = False
-    budget: Ref[Budget] | None = None
+    name: str = attrs.field(validator=checked_by(check_line))
+    fn: Callable[P, Awaitable[T]] = attrs.field(validator=checked_by(check_callable))
+    is_free: bool = attrs.field(default=False, validator=checked_by(check_flag))
+    shortens: bool = attrs.field(default=False, validator=checked_by(check_flag))
+    budget: Ref[Budget] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
 
 
 def constant(name: str, value: T) -> Step[..., T]:

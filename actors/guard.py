@@ -30,6 +30,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import attrs
 
+from actors.arguments import check_dice, check_line, check_plain, check_ref, checked_by
 from actors.breaker import Breaker
 from actors.errors import Rejected
 from actors.faults import Fault
@@ -37,9 +38,10 @@ from actors.guarded_call import GuardedCall, GuardStatistics, GuardTally
 from actors.kernel import Ref
 from actors.policies.instants import check_instant
 from actors.policies.retry import RetryPolicy
+from actors.policies.retry_budget import check_price
 from actors.policies.retry_strategies import RetryPlan
 from actors.retry import retry
-from actors.retry_attempts import OnRetry
+from actors.retry_attempts import OnRetry, check_policy
 from actors.retry_budget import Budget
 from actors.spending import Spending
 from actors.wire.faults import fault_of
@@ -51,9 +53,9 @@ DEFAULT_TIMEOUT: Final = 30.0
 """Seconds for one attempt: longer than any answer that somebody still waits for at a screen."""
 
 
-def _check_timeout(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if check_instant(attribute.name, value, earliest=0.0) == 0:
-        raise ValueError(f"{attribute.name} must be > 0, got {value}")
+def _check_timeout(name: str, value: object) -> None:
+    if check_instant(name, value, earliest=0.0) == 0:
+        raise ValueError(f"{name} must be > 0, got {value}")
 
 
 @attrs.define(eq=False)
@@ -74,21 +76,31 @@ class Guard:
         on_end: is told how each call ended, by its error or None, unless it was cancelled; it must not wait or raise.
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `name` is empty, or `timeout` is not above 0.
+        TypeError: an argument is of the wrong kind; `load`, `classify`, `on_retry` and `on_end` are plain functions.
+        ValueError: `name` is empty or would not print on one line, `timeout` is not above 0, or `price` less than 1.
     """
 
-    name: str = attrs.field(validator=attrs.validators.min_len(1))
-    breaker: Ref[Breaker] | None = None
-    retry: RetryPolicy | RetryPlan = attrs.field(factory=RetryPolicy)
-    timeout: float = attrs.field(default=DEFAULT_TIMEOUT, validator=_check_timeout)
-    budget: Ref[Budget] | None = None
-    price: int = attrs.field(default=1, kw_only=True)
-    rng: random.Random | None = attrs.field(default=None, kw_only=True)
-    load: Callable[[], float] | None = attrs.field(default=None, kw_only=True)
-    classify: Callable[[Exception], Fault] = attrs.field(default=fault_of, kw_only=True)
-    on_retry: OnRetry | None = attrs.field(default=None, kw_only=True)
-    on_end: Callable[[Exception | None], object] | None = attrs.field(default=None, kw_only=True)
+    name: str = attrs.field(validator=checked_by(check_line))
+    breaker: Ref[Breaker] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
+    retry: RetryPolicy | RetryPlan = attrs.field(factory=RetryPolicy, validator=checked_by(check_policy))
+    timeout: float = attrs.field(default=DEFAULT_TIMEOUT, validator=checked_by(_check_timeout))
+    budget: Ref[Budget] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
+    price: int = attrs.field(default=1, kw_only=True, validator=checked_by(check_price))
+    rng: random.Random | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_dice, or_none=True)
+    )
+    load: Callable[[], float] | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_plain, or_none=True)
+    )
+    classify: Callable[[Exception], Fault] = attrs.field(
+        default=fault_of, kw_only=True, validator=checked_by(check_plain)
+    )
+    on_retry: OnRetry | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_plain, or_none=True)
+    )
+    on_end: Callable[[Exception | None], object] | None = attrs.field(
+        default=None, kw_only=True, validator=checked_by(check_plain, or_none=True)
+    )
     _tally: GuardTally = attrs.field(factory=GuardTally, init=False)
 
     async def call(self, fn: Callable[[], Awaitable[T]]) -> T:

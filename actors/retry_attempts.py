@@ -8,11 +8,11 @@ import math
 import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
 
 import attrs
 import trio
 
+from actors.arguments import check_dice, check_plain, check_ref, checked_by
 from actors.errors import AskCycle, CallFailed, DeliveryError, Rejected, UnderstudyError
 from actors.faults import Fault
 from actors.kernel import Ref
@@ -32,32 +32,15 @@ BUDGET_PATIENCE = 1.0
 """Seconds to wait for the word of a retry budget. It answers at once; only one that is being restarted cannot."""
 
 
-def _check_policy(_instance: object, _attribute: attrs.Attribute[Any], value: object) -> None:
+def check_policy(name: str, value: object) -> None:
+    """Return if `value` says how often and how long something is tried.
+
+    Raises:
+        TypeError: it is no `RetryPolicy` and no `RetryPlan`.
+    """
     if not isinstance(value, RetryPolicy | RetryPlan):
         hint = "; write @retrying()" if inspect.isfunction(value) else ""
-        raise TypeError(f"policy must be a RetryPolicy or a RetryPlan, got {type(value).__name__}{hint}")
-
-
-def _check_plain(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is None and attribute.default is None:
-        return
-    if not callable(value) or inspect.iscoroutinefunction(value):
-        what = "an async function" if callable(value) else type(value).__name__
-        raise TypeError(f"{attribute.name} must be a plain function, got {what}")
-
-
-def _check_tokens(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    check_price(attribute.name, value)
-
-
-def _check_budget(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not isinstance(value, Ref):
-        raise TypeError(f"{attribute.name} must be a ref to a Budget, or None, got {type(value).__name__}")
-
-
-def _check_dice(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not isinstance(value, random.Random):
-        raise TypeError(f"{attribute.name} must be a random.Random, or None, got {type(value).__name__}")
+        raise TypeError(f"{name} must be a RetryPolicy or a RetryPlan, got {type(value).__name__}{hint}")
 
 
 @attrs.frozen
@@ -69,14 +52,18 @@ class RetryTerms:
         ValueError: `price` is less than 1.
     """
 
-    policy: RetryPolicy | RetryPlan = attrs.field(validator=_check_policy)
-    on_retry: OnRetry | None = attrs.field(default=None, validator=_check_plain)
-    should_retry: ShouldRetry | None = attrs.field(default=None, validator=_check_plain)
-    budget: Ref[Budget] | None = attrs.field(default=None, validator=_check_budget)
-    price: int = attrs.field(default=1, validator=_check_tokens)
-    rng: random.Random | None = attrs.field(default=None, validator=_check_dice)
-    load: Callable[[], float] | None = attrs.field(default=None, validator=_check_plain)
-    classify: Callable[[Exception], Fault] = attrs.field(default=fault_of, validator=_check_plain)
+    policy: RetryPolicy | RetryPlan = attrs.field(validator=checked_by(check_policy))
+    on_retry: OnRetry | None = attrs.field(default=None, validator=checked_by(check_plain, or_none=True))
+    should_retry: ShouldRetry | None = attrs.field(
+        default=None, validator=checked_by(check_plain, or_none=True)
+    )
+    budget: Ref[Budget] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
+    price: int = attrs.field(default=1, validator=checked_by(check_price))
+    rng: random.Random | None = attrs.field(default=None, validator=checked_by(check_dice, or_none=True))
+    load: Callable[[], float] | None = attrs.field(
+        default=None, validator=checked_by(check_plain, or_none=True)
+    )
+    classify: Callable[[Exception], Fault] = attrs.field(default=fault_of, validator=checked_by(check_plain))
 
     def fault_of(self, error: Exception, now: float) -> Fault:
         """Return what an attempt failed of; an exception that names an instant asks to wait until then."""
@@ -91,7 +78,6 @@ class RetryTerms:
         if type(can_pass) is not bool:
             raise TypeError(f"should_retry must return True or False, got {can_pass!r}")
         return attrs.evolve(fault, retryable=can_pass)
-
 
     def load_now(self) -> float:
         """Return the runtime's load.

@@ -23,6 +23,7 @@ import attrs
 import trio
 
 from actors.errors import OutOfTime
+from actors.policies.instants import check_number
 
 
 @attrs.frozen
@@ -49,7 +50,7 @@ class TimeBudget:
 
         Raises:
             OutOfTime: no time is left, or less than it needs.
-            ValueError: `needs` is negative or no number.
+            TypeError, ValueError: `needs` is no finite number, or negative.
         """
         _check(self.left, stage, needs)
 
@@ -60,9 +61,9 @@ def time_budget(seconds: float) -> Generator[TimeBudget]:
 
     Raises:
         trio.TooSlowError: the time ended while the block was at work.
-        ValueError: `seconds` is negative or no number.
+        TypeError, ValueError: `seconds` is no number, or negative.
     """
-    if not seconds >= 0:
+    if check_number("seconds", seconds) < 0:
         raise ValueError(f"seconds must be >= 0, got {seconds}")
     length = min(seconds, time_left())
     with trio.CancelScope(deadline=trio.current_time() + length) as scope:
@@ -81,13 +82,13 @@ def check_time(stage: str, *, needs: float = 0.0) -> None:
 
     Raises:
         OutOfTime: no time is left, or less than it needs.
-        ValueError: `needs` is negative or no number.
+        TypeError, ValueError: `needs` is no finite number, or negative.
     """
     _check(time_left(), stage, needs)
 
 
 def _check(left: float, stage: str, needs: float) -> None:
-    if not 0 <= needs < math.inf:
+    if not 0 <= check_number("needs", needs) < math.inf:
         raise ValueError(f"needs must be >= 0 and finite, got {needs}")
     if left <= 0:
         raise OutOfTime(f"no time is left for {stage}")

@@ -17,6 +17,10 @@ from actors.policies.breaker_records import Ticket
 TICKET = Ticket(1, 0, is_probe=False, admitted_at=0.0)
 
 
+async def is_well(*_arguments: object) -> None:
+    """Be async, as a health check is and a listener must not be."""
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
@@ -26,7 +30,8 @@ TICKET = Ticket(1, 0, is_probe=False, admitted_at=0.0)
         ({"service": "a\nb"}, ValueError, r"service must be printable text on one line, got 'a\nb'"),
         ({"role": None}, TypeError, "role must be text, got NoneType"),
         ({"board": object()}, TypeError, "board must be a Ref or None, got object"),
-        ({"on_change": "x"}, TypeError, "on_change must be callable or None, got str"),
+        ({"on_change": "x"}, TypeError, "on_change must be a plain function, got str"),
+        ({"on_change": is_well}, TypeError, "on_change must be a plain function, got an async function"),
         ({"check": "x"}, TypeError, "check must be callable or None, got str"),
         (
             {"check": len},

@@ -266,6 +266,12 @@ def test_it_goes_on_from_its_own_state_alone() -> None:
     assert type(state) is DegradationState
 
 
+def test_whoever_tells_needs_a_degradation_and_the_name_of_a_service() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"^degradation must be a Ref, got int$"):
+        telling(wrong, "search")
+
+
 def test_rules_are_rules() -> None:
     with pytest.raises(TypeError, match=r"^rules must be DegradationRules, got dict$"):
         Degradation(cast("Any", {}))
@@ -278,7 +284,11 @@ def test_rules_are_rules() -> None:
         (lambda: Degradation.hear("search", cast("Any", "open")), "change must be a BreakerChange, got str"),
         (lambda: Degradation.outcome(cast("Any", None), True), "service must be text, got NoneType"),
         (lambda: Degradation.outcome("search", cast("Any", 1)), "ok must be True or False, got int"),
-        (lambda: Degradation.subscribe(cast("Any", 5)), "listener must be callable, got int"),
+        (lambda: Degradation.subscribe(cast("Any", 5)), "listener must be a plain function, got int"),
+        (
+            lambda: Degradation.subscribe(cast("Any", trio.sleep)),
+            "listener must be a plain function, got an async function",
+        ),
         (lambda: Degradation.subscribe(print, cast("Any", 5)), "name must be text, got int"),
         (lambda: Degradation.unsubscribe(cast("Any", 5)), "listener must be a name or callable, got int"),
     ],

@@ -493,11 +493,48 @@ def test_two_steps_of_one_name_are_refused() -> None:
         chain(Service("a"), Service("b"), Service("a"))
 
 
-def test_a_step_needs_a_name_and_a_fallback_a_price() -> None:
-    with pytest.raises(ValueError, match="name"):
-        constant("", SORRY)
-    with pytest.raises(ValueError, match="price"):
-        chain(Service("a"), price=0)
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"name": ""}, ValueError, "name must be printable text on one line, got ''"),
+        ({"name": 5}, TypeError, "name must be text, got int"),
+        ({"fn": None}, TypeError, "fn must be callable, got NoneType"),
+        ({"is_free": "no"}, TypeError, "is_free must be True or False, got 'no'"),
+        ({"shortens": 1}, TypeError, "shortens must be True or False, got 1"),
+        ({"budget": 5}, TypeError, "budget must be a Ref or None, got int"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_refused_when_it_is_made(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        Step(**{"name": "a", "fn": Service("a").ask, **options})
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"steps": 5}, TypeError, "'int' object is not iterable"),
+        ({"steps": "ab"}, TypeError, "steps must be a sequence of Step, got str in it"),
+        ({"steps": [trio.sleep]}, TypeError, "steps must be a sequence of Step, got function in it"),
+        ({"price": 0}, ValueError, "price must be >= 1, got 0"),
+        ({"budget": 5}, TypeError, "budget must be a Ref or None, got int"),
+        ({"classify": 5}, TypeError, "classify must be a plain function, got int"),
+        ({"on_passed_over": 5}, TypeError, "on_passed_over must be a plain function, got int"),
+        (
+            {"on_passed_over": trio.sleep},
+            TypeError,
+            "on_passed_over must be a plain function, got an async function",
+        ),
+    ],
+)
+def test_a_chain_that_makes_no_sense_is_refused_when_it_is_made(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        FallbackChain(**{"steps": [constant("sorry", SORRY)], **options})
+    assert str(caught.value) == text
 
 
 ERRORS: tuple[Callable[[], Exception], ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import pytest
@@ -500,13 +501,27 @@ def test_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
         Guard("search", timeout=timeout)
 
 
-def test_a_guard_without_a_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="name"):
-        Guard("")
-
-
-async def test_a_wrong_argument_calls_nothing() -> None:
-    service = Service()
-    with pytest.raises(ValueError, match="price"):
-        await Guard("search", price=0).call(service.ask)
-    assert service.called == 0
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"name": ""}, ValueError, "name must be printable text on one line, got ''"),
+        ({"name": "a\nb"}, ValueError, r"name must be printable text on one line, got 'a\nb'"),
+        ({"name": 5}, TypeError, "name must be text, got int"),
+        ({"breaker": 5}, TypeError, "breaker must be a Ref or None, got int"),
+        ({"retry": 5}, TypeError, "retry must be a RetryPolicy or a RetryPlan, got int"),
+        ({"budget": 5}, TypeError, "budget must be a Ref or None, got int"),
+        ({"price": 0}, ValueError, "price must be >= 1, got 0"),
+        ({"price": "x"}, TypeError, "price must be a whole number of tokens, got 'x'"),
+        ({"rng": 5}, TypeError, "rng must be a random.Random or None, got int"),
+        ({"load": 5}, TypeError, "load must be a plain function, got int"),
+        ({"classify": None}, TypeError, "classify must be a plain function, got NoneType"),
+        ({"on_retry": trio.sleep}, TypeError, "on_retry must be a plain function, got an async function"),
+        ({"on_end": trio.sleep}, TypeError, "on_end must be a plain function, got an async function"),
+    ],
+)
+def test_a_guard_that_makes_no_sense_is_refused_when_it_is_made(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        Guard(**{"name": "search", **options})
+    assert str(caught.value) == text

@@ -126,15 +126,33 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
         raise KeyError("x")
 
 
-@pytest.mark.parametrize("seconds", [-1, -math.inf, math.nan])
-async def test_a_budget_that_is_no_time_is_refused(seconds: float) -> None:
-    with pytest.raises(ValueError, match=rf"^seconds must be >= 0, got {seconds}$"), time_budget(seconds):
+@pytest.mark.parametrize(
+    ("seconds", "error", "text"),
+    [
+        (-1, ValueError, ">= 0, got -1"),
+        (-math.inf, ValueError, ">= 0, got -inf"),
+        (math.nan, ValueError, "a number of seconds, got nan"),
+        (10**400, ValueError, "a number of seconds, got a whole number of 1329 bits"),
+        ("x", TypeError, "a number of seconds, got 'x'"),
+        (True, TypeError, "a number of seconds, got True"),
+    ],
+)
+async def test_a_budget_that_is_no_time_is_refused(seconds: float, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=rf"^seconds must be {text}$"), time_budget(seconds):
         pass
 
 
-@pytest.mark.parametrize("needs", [-0.5, math.nan, math.inf])
-async def test_a_need_that_is_no_time_is_refused(needs: float) -> None:
-    with pytest.raises(ValueError, match=rf"^needs must be >= 0 and finite, got {needs}$"):
+@pytest.mark.parametrize(
+    ("needs", "error", "text"),
+    [
+        (-0.5, ValueError, ">= 0 and finite, got -0.5"),
+        (math.inf, ValueError, ">= 0 and finite, got inf"),
+        (math.nan, ValueError, "a number of seconds, got nan"),
+        ("1", TypeError, "a number of seconds, got '1'"),
+    ],
+)
+async def test_a_need_that_is_no_time_is_refused(needs: float, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=rf"^needs must be {text}$"):
         check_time("merge", needs=needs)
 
 

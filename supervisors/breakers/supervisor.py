@@ -13,6 +13,7 @@ from typing import ClassVar
 import attrs
 from structlog.typing import FilteringBoundLogger
 
+from actors.arguments import check_line, check_plain
 from actors.breaker import Breaker, HealthCheck
 from actors.breaker_board import DEFAULT_SHARE, BreakerBoard, check_share
 from actors.breaker_memory import BreakerMemory
@@ -96,8 +97,8 @@ class BreakerSupervisor(Foreman):
         on_event: OnEvent = unobserved,
     ) -> None:
         super().__init__(Manner("one_for_one", intensity, backoff, "never", seed, None, on_event))
-        if not callable(terms_of):
-            raise TypeError(f"terms_of must be callable, got {type(terms_of).__name__}")
+        check_plain("terms_of", terms_of)
+        check_plain("on_change", on_change, or_none=True)
         self._terms_of, self._share, self._seed = terms_of, check_share(share), seed
         self._log, self._on_change = log, on_change
         self._memories: dict[str, BreakerMemory] = {}
@@ -197,11 +198,9 @@ def name_of(service: str, model: str | None = None) -> str:
         TypeError: `service` or `model` is no text.
         ValueError: one is empty or would not print on one line, or `service` has a "/", which ends it.
     """
-    for key, value in (("service", service), ("model", "-" if model is None else model)):
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise TypeError(f"{key} must be text, got {type(value).__name__}")
-        if not value or not value.isprintable():
-            raise ValueError(f"{key} must be printable text on one line, got {value!r}")
+    check_line("service", service)
+    if model is not None:
+        check_line("model", model)
     if "/" in service:
         raise ValueError(f'service must have no "/", got {service!r}')
     return service if model is None else f"{service}/{model}"

@@ -217,8 +217,16 @@ async def test_a_name_of_the_wrong_kind_is_refused_by_every_verb(autojump_clock:
 
 
 def test_arguments_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"^terms_of must be callable, got dict$"):
+    with pytest.raises(TypeError, match=r"^terms_of must be a plain function, got dict$"):
         BreakerSupervisor({})  # type: ignore[arg-type]  # wrong on purpose
+
+    async def too_late(*_arguments: object) -> Any:
+        """Tell it when it is awaited, which nobody does."""
+
+    with pytest.raises(TypeError, match=r"^terms_of must be a plain function, got an async function$"):
+        BreakerSupervisor(too_late)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(TypeError, match=r"^on_change must be a plain function, got an async function$"):
+        BreakerSupervisor(terms_of, on_change=too_late)
     with pytest.raises(ValueError, match=r"^share must be > 0 and <= 1, got 2$"):
         BreakerSupervisor(terms_of, share=2)
     with pytest.raises(TypeError, match=r"^state must be a BreakersState, got dict$"):
