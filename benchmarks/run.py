@@ -10,9 +10,10 @@ import sys
 import estimates
 import kernel
 import limiter
+import stack
 import supervision
 
-FIGURES = {**kernel.FIGURES, **supervision.FIGURES, **limiter.FIGURES, **estimates.FIGURES}
+FIGURES = {**kernel.FIGURES, **supervision.FIGURES, **limiter.FIGURES, **estimates.FIGURES, **stack.FIGURES}
 
 
 def main(prefixes: list[str]) -> int:

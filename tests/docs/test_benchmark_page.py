@@ -10,7 +10,7 @@ PAGE = (ROOT / "docs" / "explanation" / "benchmarks.md").read_text("utf-8")
 
 
 def test_every_figure_is_told_of_and_no_other() -> None:
-    names = ("kernel", "supervision", "limiter", "estimates")
+    names = ("kernel", "supervision", "limiter", "estimates", "stack")
     sources = [(ROOT / "benchmarks" / f"{name}.py").read_text("utf-8") for name in names]
     measured = {
         name for source in sources for name in re.findall(r'^    "([a-z_.]+)": \w+,$', source, re.MULTILINE)
