@@ -2,11 +2,14 @@
 
 Theory of operation. Three steps, from what happens to what is told:
 
-    a service is down   when its breaker, or each of its parts', is open, half-open or isolated, or while its errors
-                        burn too fast
+    a service is down   when its breaker, or each of its parts', is open, half-open or isolated; when only some of its
+                        parts' are, and nobody was answered by the others of late; or while its errors burn too fast
     the truth           the highest level that a service which is down stands for; 0 when none is
     the level           the truth, debounced: it rises to k when the truth was k or more for `up_after` without a
                         break, and falls below k when the truth was below k for `down_after` without a break
+
+Of parts that can stand in for one another not all breakers may open, however ill all of them are; whoever sees to that
+keeps some closed. So `UNANSWERED` calls in a row that failed say of those that are left what their breakers cannot.
 
 The third step keeps one debounced switch for each level, "it is at least k". When one of them goes on or off, those
 below or above it have been due no later, so the switches that are on are always those from 1 up to some k, and that k
@@ -41,6 +44,9 @@ from actors.policies.degradation_rules import (
     DegradationLevel,
     DegradationRules,
 )
+
+UNANSWERED = 3
+"""Calls in a row that failed, while some parts are out already: one is an accident and two may be chance."""
 
 
 @attrs.frozen
@@ -89,15 +95,22 @@ class _Service:
     level: int
     burn: BurnRate
     breakers: dict[str, BreakerState]
+    failed_in_row: int = 0
 
     @property
     def is_shut(self) -> bool:
         parts = [state for member, state in self.breakers.items() if member != WHOLE]
-        return self.breakers.get(WHOLE) in DOWN_STATES or (bool(parts) and DOWN_STATES.issuperset(parts))
+        if self.breakers.get(WHOLE) in DOWN_STATES or (bool(parts) and DOWN_STATES.issuperset(parts)):
+            return True
+        return self.failed_in_row >= UNANSWERED and not DOWN_STATES.isdisjoint(parts)
 
     @property
     def is_down(self) -> bool:
         return self.is_shut or self.burn.factor is not None
+
+    def add(self, *, ok: bool, now: float) -> None:
+        self.failed_in_row = 0 if ok else self.failed_in_row + 1
+        self.burn.add(ok=ok, now=now)
 
     @property
     def why(self) -> str:
@@ -168,7 +181,7 @@ class Degradation:
         if (heard := self._services.get(service.partition(SEPARATOR)[0])) is None:
             self._ignored += 1
             return changes
-        heard.burn.add(ok=ok, now=now)
+        heard.add(ok=ok, now=now)
         return (*changes, *self._look(now))
 
     def expire(self, now: float) -> tuple[DegradationLevel, ...]:

@@ -132,6 +132,31 @@ def test_a_service_with_several_breakers_is_down_when_all_of_them_are() -> None:
     assert degradation.truth == 0
 
 
+def test_where_some_breakers_are_open_calls_say_whether_the_others_answer() -> None:
+    degradation = Degradation(DegradationRules(members={"model": ("opus", "haiku")}))
+    degradation.hear("model/opus", "open", 0.0)
+    for ok in (False, False, True, False, False):
+        degradation.outcome("model", ok=ok, now=1.0)
+    assert degradation.truth == 0
+    degradation.outcome("model", ok=False, now=2.0)
+    assert degradation.truth == 4
+    degradation.expire(7.0)
+    assert degradation.level.why == ("model: breaker open",)
+    degradation.outcome("model", ok=True, now=8.0)
+    assert degradation.truth == 0
+
+
+def test_where_all_breakers_are_closed_a_few_calls_that_failed_say_nothing() -> None:
+    degradation = Degradation(DegradationRules(members={"model": ("opus", "haiku")}))
+    for _ in range(4):
+        degradation.outcome("model", ok=False, now=0.0)
+    assert degradation.truth == 0
+    degradation.hear("model/opus", "open", 1.0)
+    assert degradation.truth == 4
+    degradation.hear("model/opus", "closed", 2.0)
+    assert degradation.truth == 0
+
+
 def test_a_breaker_that_nobody_named_joins_its_service() -> None:
     degradation = Degradation()
     degradation.hear("model/opus", "open", 0.0)

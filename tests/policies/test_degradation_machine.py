@@ -59,7 +59,9 @@ class Part:
         passing = {"closed", "disabled", "observe_only"}
         parts = {state for member, state in self.breakers.items() if member}
         is_shut = bool(parts) and not passing & parts
-        return is_shut or self.breakers.get("", "closed") not in passing or self.is_burning
+        is_unanswered = bool(parts - passing) and [ok for _, ok in self.outcomes[-3:]] == [False] * 3
+        is_out = self.breakers.get("", "closed") not in passing
+        return is_shut or is_unanswered or is_out or self.is_burning
 
 
 @attrs.define(eq=False)
@@ -192,6 +194,15 @@ class AnyBreaker(module._Service):
         return bool(DOWN_STATES.intersection(self.breakers.values()))
 
 
+class Trusting(module._Service):
+    """Planted bug: parts that are not given up count as well, whatever calls say."""
+
+    @property
+    def is_shut(self) -> bool:
+        parts = [state for member, state in self.breakers.items() if member]
+        return self.breakers.get("") in DOWN_STATES or (bool(parts) and DOWN_STATES.issuperset(parts))
+
+
 class Deaf(module._Service):
     """Planted bug: burns are not heard."""
 
@@ -215,6 +226,7 @@ class Blurred(Degradation):
         ("Debounce", Impatient),
         ("Debounce", Resetting),
         ("_Service", AnyBreaker),
+        ("_Service", Trusting),
         ("_Service", Deaf),
         ("Degradation", Blurred),
     ],
