@@ -71,7 +71,8 @@ async def place_call(
     try:
         async with aclosing(_along_the_chain(call)) as steps:
             async for step in steps:
-                if isinstance(step, Answered):
+                # A lesser model's answer is for whoever needs one now, not for those who come when all is well again.
+                if isinstance(step, Answered) and not step.fell_back:
                     keep(path.cache, request, step.reply)
                 yield step
     except (CallFailed, Rejected):
@@ -80,7 +81,7 @@ async def place_call(
         known = await look_up(path.cache, request, stale=True)
         if known is None:
             raise
-        yield call.tally.answered(known, known.model, source="stale_cache")
+        yield call.tally.answered_from_memory(known)
 
 
 async def _along_the_chain(call: CallUnderWay) -> AsyncGenerator[CallStep]:

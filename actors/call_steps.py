@@ -64,7 +64,7 @@ class Failed:
 
 @attrs.frozen
 class PassedOver:
-    """`model` is given up because of `error`, and `next_model` is asked instead."""
+    """`model` is given up because of `error`, and `next_model` is asked instead; empty where an old answer is taken."""
 
     model: str
     next_model: str

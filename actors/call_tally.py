@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from actors.call_steps import Answered, PassedOver, Source, phrase
+from actors.call_steps import Answered, PassedOver, phrase
 from actors.errors import BreakerOpen, CallFailed, NoneAdmitted, NoneAnswered, Rejected
 from actors.faults import ErrorContext
 from actors.wire.chat import ChatReply
@@ -60,9 +60,16 @@ class CallTally:
             ids=self.ids,
         )
 
-    def answered(self, reply: ChatReply, model: str, source: Source = "model") -> Answered:
+    def answered(self, reply: ChatReply, model: str) -> Answered:
         """Return the last step, with all that there is to say of how it came about."""
-        return Answered(reply, model, bool(self.passed_over), self.attempts, tuple(self.passed_over), source)
+        return Answered(reply, model, bool(self.passed_over), self.attempts, tuple(self.passed_over))
+
+    def answered_from_memory(self, reply: ChatReply) -> Answered:
+        """Return the last step of a call that no model answered, with an old answer in their place."""
+        *_, last = self.errors
+        model = "" if last.context is None or last.context.model is None else last.context.model
+        passed_over = (*self.passed_over, PassedOver(model, "", last))
+        return Answered(reply, reply.model, True, self.attempts, passed_over, "stale_cache")
 
     def pass_over(self, model: str, following: str, error: CallFailed | Rejected) -> PassedOver:
         """Enter that a model is given up for the one that follows."""

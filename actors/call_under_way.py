@@ -121,10 +121,8 @@ class CallUnderWay:
             error.retry_at = decision.retry_at
             return None
         refused = await self._refused_until(turn, now + decision.delay)
-        if refused is not None:
-            wait = self.outlasting(refused)
-            if wait is not None:
-                return wait
+        delay = decision.delay if refused is None else self.outlasting(refused)
+        if refused is not None and delay is None:
             error.retry_at = refused.retry_at
             error.add_note(f"not tried again: {phrase(refused)}")
             return None
@@ -134,7 +132,7 @@ class CallUnderWay:
             error.retry_at = named
             _end_for_want_of_budget(error, "not tried again", is_empty=is_granted is False)
             return None
-        return decision.delay
+        return delay
 
     async def met(self, turn: Turn, error: CallFailed | Rejected, breaker: str | None) -> None:
         """Write on an error where it was met.

@@ -55,6 +55,18 @@ async def test_an_answer_past_its_time_is_asked_for_again() -> None:
         assert provider.statistics().requests == 2
 
 
+async def test_an_answer_of_a_model_that_stood_in_is_not_kept() -> None:
+    provider = provider_with(server_error(model=FIRST, nth=1))
+    async with (
+        open_actor(ReplyCache) as cache,
+        open_stack(provider, FIRST, SECOND, cache=cache, retry=ONCE) as stack,
+    ):
+        assert (await stack.answer()).model_used == SECOND
+        again = await stack.answer()
+
+        assert (again.model_used, again.source) == (FIRST, "model")
+
+
 async def test_a_call_that_fails_keeps_nothing() -> None:
     provider = provider_with(server_error(nth=1))
     async with open_actor(ReplyCache) as cache, open_stack(provider, cache=cache, retry=ONCE) as stack:
@@ -75,7 +87,11 @@ async def test_when_all_models_have_failed_an_old_answer_is_better_than_none_if_
 
         assert answered.reply == first.reply
         assert (answered.source, answered.attempts) == ("stale_cache", 2)
-        assert [each.model for each in answered.passed_over] == [FIRST]
+        assert answered.fell_back
+        assert [(each.model, each.next_model) for each in answered.passed_over] == [
+            (FIRST, SECOND),
+            (SECOND, ""),
+        ]
 
         strict = Stack(attrs.evolve(stack.path, serves_stale=False))
         assert isinstance(await strict.failure(), NoneAnswered)
