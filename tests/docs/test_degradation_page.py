@@ -7,6 +7,7 @@ import re
 from hooks_loading import ROOT
 
 from actors.policies.burn_rate import BurnRules
+from actors.policies.degradation import UNANSWERED
 from actors.policies.degradation_rules import DegradationRules
 
 PAGE = (ROOT / "docs" / "explanation" / "degradation.md").read_text("utf-8")
@@ -21,6 +22,11 @@ def test_the_rows_of_the_burn_rate_are_those_of_the_code() -> None:
     ]
     fast, slow = rules.rows
     assert f"({rules.fewest(fast)} for a factor of 14, {rules.fewest(slow)} for 7)" in PAGE
+
+
+def test_the_calls_that_say_what_breakers_cannot_are_as_many_as_in_the_code() -> None:
+    assert UNANSWERED == 3
+    assert "three calls of it in a row have failed" in PAGE
 
 
 def test_the_delays_are_those_of_the_code() -> None:
