@@ -14,6 +14,7 @@ is ever part of it, so nothing that an error quotes can be.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -21,7 +22,7 @@ from typing import Any, cast
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.bound_ids import bound_ids
+from actors.bound_ids import LONGEST_ID, bound_ids
 from actors.error_facts import circumstances, fault_facts
 from actors.errors import CallFailed, RestartsExhausted, UnderstudyError
 from actors.faults import FAULT_ROWS
@@ -59,26 +60,44 @@ def tell_client(
 ) -> ClientError:
     """Log `error` as one event "error.reported" under a new id, and return what the client may see of it.
 
-    It works for any error at all, and a log that fails does not cost the client its answer. An error that means an end,
-    such as a cancellation or `KeyboardInterrupt`, is told like others; raising it again is for whoever caught it.
+    It works for any error at all, and a log that fails does not cost the client its answer: then the id and the type of
+    the error are written to standard error, as is all there is to find when `log` is no structlog logger. An error that
+    means an end, such as a cancellation or `KeyboardInterrupt`, is told like others; raising it again is for whoever
+    caught it.
 
     Args:
         error: what was raised: an error of ours or of anybody, or a group.
         log: is told the fault, the circumstances, the ids bound to this task, and the types of the error and of its
             causes.
-        new_id: makes the id.
+        new_id: makes the id: printable, of 1 to 128 characters. Where it makes none, `new_error_id` does.
     """
-    told = ClientError(_public_message(error), new_id())
+    told = ClientError(_public_message(error), _made_by(new_id))
     is_logged = _is_logged(log, error_id=told.error_id, **_facts(error), exc_info=error)
-    if not is_logged:  # perhaps this error cannot be told, but its id can be found
-        _is_logged(log, error_id=told.error_id)
+    if not is_logged and not _is_logged(log, error_id=told.error_id):  # perhaps its id at least can be told
+        _write_last_trace(error, told.error_id)
     return told
+
+
+def _made_by(new_id: Callable[[], str]) -> str:
+    with suppress(Exception):  # the client is owed an answer, also where a stranger's code gives none
+        made = new_id()
+        if type(made) is str and 0 < len(made) <= LONGEST_ID and made.isprintable():
+            return made
+    return new_error_id()
+
+
+def _write_last_trace(error: BaseException, error_id: str) -> None:
+    """Leave one line for whoever looks for the id: an id that leads nowhere is worse than none."""
+    with suppress(Exception):
+        sys.stderr.write(
+            f"{ERROR_REPORTED} {error_id}: {type(error).__name__}, and the log did not take it\n"
+        )
 
 
 def _public_message(error: BaseException) -> str:
     with suppress(Exception):  # a foreign class may raise whenever it is looked at
         sentence = _sentence(error)
-        if isinstance(sentence, str):
+        if isinstance(sentence, str) and sentence.strip():
             return sentence
     return UnderstudyError.public_message
 

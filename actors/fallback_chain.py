@@ -27,6 +27,7 @@ import attrs
 from actors.arguments import check_plain, check_ref, checked_by
 from actors.fallback_records import FallbackStatistics, PassedOver, Served, Step, constant
 from actors.fallback_run import FallbackRun
+from actors.fallback_scope import within
 from actors.faults import Fault
 from actors.kernel import Ref
 from actors.policies.retry_budget import check_price
@@ -98,8 +99,13 @@ class FallbackChain(Generic[P, T]):
             OutOfTime: there was no time for any of them.
             Exception: what a step raised, if it was the only one or if no other could do better, with a note for each
                 that was passed over before. With an empty budget it is tagged `is_out_of_budget`.
+            RuntimeError: it is asked from one of its own steps; that step fails of it, and nobody is asked twice.
         """
         run = FallbackRun(self.steps, self.budget, self.price, self.classify, self.on_passed_over)
+        with within(self, ", ".join(step.name for step in self.steps)):
+            return await self._ask(run, *args, **kwargs)
+
+    async def _ask(self, run: FallbackRun, *args: P.args, **kwargs: P.kwargs) -> Served[T]:
         try:
             for step in self.steps:
                 if not await run.may_ask(step):

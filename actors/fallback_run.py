@@ -46,7 +46,11 @@ class FallbackRun:
     _errors: dict[str, Exception] = attrs.field(factory=dict[str, Exception], init=False)
     _has_called: bool = attrs.field(default=False, init=False)
     _paid: Spending | None = attrs.field(default=None, init=False)
-    _empty: list[Ref[Budget] | None] = attrs.field(factory=list["Ref[Budget] | None"], init=False)
+    # What budgets said that do not pay: False for empty, None for no answer.
+    _refusals: dict[Ref[Budget] | None, bool | None] = attrs.field(
+        factory=dict["Ref[Budget] | None", "bool | None"], init=False
+    )
+    _is_out_of_budget: bool = attrs.field(default=False, init=False)
     _too_long: Fault | None = attrs.field(default=None, init=False)
     _unpaid: Rejected | None = attrs.field(default=None, init=False)
 
@@ -64,23 +68,32 @@ class FallbackRun:
             self._errors[step.name] = error
             self._pass_over(step, error)
             return False
-        if not await self._pay(step):
-            self._unpaid = Rejected(f"the retry budget has no {self.price} left for {step.name}")
-            self._pass_over(step, self._unpaid, "retry budget empty")
-            return False
-        return True
+        is_granted = await self._pay(step)
+        if is_granted:
+            return True
+        if is_granted is None:
+            unpaid = Rejected(f"the retry budget did not answer for {step.name}")
+            self._pass_over(step, unpaid, "retry budget did not answer")
+        else:
+            unpaid = Rejected(f"the retry budget has no {self.price} left for {step.name}")
+            self._pass_over(step, unpaid, "retry budget empty")
+            self._is_out_of_budget = True
+        self._unpaid = unpaid
+        return False
 
-    async def _pay(self, step: Step[..., Any]) -> bool:
+    async def _pay(self, step: Step[..., Any]) -> bool | None:
         """Pay for a fallback. Only one after a call costs anything: where none was made, this is the first one."""
         if not self._has_called:
             return True
         budget = self.budget if step.budget is None else step.budget
         spending = Spending(budget, self.price)
-        if budget in self._empty or not await spending.withdraw("fallback"):
-            self._empty.append(budget)
-            return False
-        self._paid = spending
-        return True
+        if budget not in self._refusals:
+            is_granted = await spending.withdraw("fallback")
+            if is_granted:
+                self._paid = spending
+                return True
+            self._refusals[budget] = is_granted
+        return self._refusals[budget]
 
     def answered(self) -> None:
         """Note that the step answered: what was paid for it goes back. What it earns is for a guard of its own."""
@@ -120,7 +133,7 @@ class FallbackRun:
         """Return what is raised when nobody answered."""
         errors = list(self._errors.values())  # at least the first step was asked, or there was no time for it
         if self._unpaid is not None:
-            _tag(errors[-1])
+            _tag_unpaid(errors[-1], is_empty=self._is_out_of_budget)
         if len(errors) == 1 or all(isinstance(error, OutOfTime) for error in errors):
             self._note(self.passed_over[0].name, errors[0])
             return errors[0]
@@ -142,9 +155,11 @@ class FallbackRun:
                 _add_note(error, str(passed_over))
 
 
-def _tag(error: Exception) -> None:
-    """Say of an error that the retry budget was empty when it could have been passed on."""
-    _add_note(error, "not passed on: the retry budget is empty")
+def _tag_unpaid(error: Exception, *, is_empty: bool) -> None:
+    """Say of an error that the retry budget was empty, or silent, when it could have been passed on."""
+    _add_note(error, f"not passed on: the retry budget {'is empty' if is_empty else 'did not answer'}")
+    if not is_empty:
+        return
     with contextlib.suppress(Exception):  # a stranger's exception may let nothing be added to it
         vars(error)["is_out_of_budget"] = True
 

@@ -18,7 +18,8 @@ within a retried call makes one attempt.
     what `fn` raises, when it is not tried again     itself
     no answer within the timeout                     `TransportFailed`
 
-Every error that leaves it has its circumstances in `context`, unless it was told others further in.
+Every error that leaves it has its circumstances in `context`, unless it was told others further in, or is not one of
+ours and has a `context` of its own, which stays as it is.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import trio
 from actors.bound_ids import bound_ids
 from actors.breaker import Breaker
 from actors.breaking import Passing, check_breaker, pass_breaker
-from actors.errors import BreakerOpen, CallFailed, Rejected, TransportFailed
+from actors.errors import BreakerOpen, CallFailed, Rejected, TransportFailed, UnderstudyError
 from actors.faults import ErrorContext, Fault
 from actors.kernel import Ref
 from actors.policies.fallback import reason_of
@@ -149,8 +149,8 @@ class GuardedCall:
         return self._failure
 
     async def tell_circumstances(self, error: Exception) -> None:
-        """Write on an error where it was met, unless it was told further in."""
-        if isinstance(getattr(error, "context", None), ErrorContext):
+        """Write on an error where it was met, unless it was told further in, or keeps something else there."""
+        if not _has_room(error):
             return
         context = ErrorContext(
             service=self.service,
@@ -162,3 +162,12 @@ class GuardedCall:
         )
         with contextlib.suppress(Exception):  # a stranger's exception may let nothing be added to it
             vars(error)["context"] = context
+
+
+def _has_room(error: Exception) -> bool:
+    """Whether nothing is kept as the `context` of an error: others have such an attribute too, for things of theirs."""
+    try:
+        kept = getattr(error, "context", None)
+        return kept is None and (isinstance(error, UnderstudyError) or not hasattr(error, "context"))
+    except Exception:  # noqa: BLE001  # a stranger's exception may raise whenever it is looked at
+        return False

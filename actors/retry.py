@@ -10,7 +10,8 @@ hangs up when there is no time left, saying when to call again. It is not a supe
 it calls may be called more than once.
 
     an attempt fails                       what follows
-    nobody should try again                the exception itself, with a note that says how often it was tried
+    nobody should try again                the exception itself, with a note that says how often it was tried; one that
+                                           refused before anything was sent speaks for itself
     no retries, or no time, left           the same, at once: no wait is begun that would end past the deadline
     the retry budget is empty              the same, with `is_out_of_budget`
     otherwise                              `on_retry`, the wait, the next attempt

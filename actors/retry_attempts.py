@@ -173,12 +173,19 @@ class Attempts:
             raise
 
     def _give_up(self, error: Exception, reason: str, retry_at: float | None) -> None:
+        is_refusal = isinstance(error, Rejected) and reason == "not retryable"
+        if (
+            not is_refusal
+        ):  # whoever refuses before anything is sent has said itself why, and when to come back
+            self._note(error, reason)
+        if isinstance(error, UnderstudyError) and retry_at is not None:
+            _tag(error, retry_at=retry_at)
+
+    def _note(self, error: Exception, reason: str) -> None:
         times = "once" if self.made == 1 else f"{self.made} times"
         took = trio.current_time() - self.started
         with contextlib.suppress(Exception):  # a stranger's exception may let nothing be added to it
             error.add_note(f"tried {times} in {round(took, 2):g} s: {reason}")
-        if isinstance(error, UnderstudyError) and retry_at is not None:
-            _tag(error, retry_at=retry_at)
 
 
 def _words(decision: GiveUp, now: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -237,6 +238,55 @@ def test_a_log_that_fails_costs_no_answer_and_as_little_as_can_be_of_the_trace(
 
     assert told == ClientError(OUT, "id-1")
     assert log.written == [{"event": "error.reported", "error_id": each} for each in written]
+
+
+@pytest.mark.parametrize("log", [None, logging.getLogger("app"), FailingLog(fails_always=True)])
+def test_what_no_log_takes_leaves_its_id_on_standard_error(
+    log: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tell_client(ValueError(PROMPT), log=log, new_id=lambda: "id-1")
+
+    assert told.error_id == "id-1"
+    assert capsys.readouterr().err == "error.reported id-1: ValueError, and the log did not take it\n"
+
+
+def test_what_the_log_takes_is_not_written_anywhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_client(ValueError(PROMPT), log=Page().log())
+    tell_client(ValueError(PROMPT), log=cast("FilteringBoundLogger", FailingLog(fails_always=False)))
+
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_standard_error_the_client_has_its_answer_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    wrong: Any = None
+    assert tell_client(overloaded(), log=wrong, new_id=lambda: "id-1") == ClientError(OUT, "id-1")
+
+
+def no_id() -> str:
+    """Make none."""
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "new_id", [no_id, lambda: None, lambda: 5, lambda: "", lambda: "a\nb", lambda: "x" * 129, None]
+)
+def test_an_id_that_is_none_is_made_anew(new_id: Any) -> None:
+    page = Page()
+    told = tell_client(ValueError(PROMPT), log=page.log(), new_id=new_id)
+
+    assert re.fullmatch("[0-9a-f]{32}", told.error_id)
+    assert page.events()[0]["error_id"] == told.error_id
+
+
+@pytest.mark.parametrize("sentence", ["", " \n"])
+def test_a_public_message_that_says_nothing_is_not_shown(sentence: str) -> None:
+    class Silent(UnderstudyError):
+        public_message = sentence
+
+    assert tell_client(Silent("x"), log=Page().log()).message == OURS
 
 
 class Hostile(UnderstudyError):

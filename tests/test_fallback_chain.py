@@ -438,7 +438,7 @@ class TestBudget:
         with pytest.raises(CallFailed) as caught:
             await chain(Service("a", error), Service("b"), budget=budget).call("why")
         assert caught.value is error
-        assert error.is_out_of_budget
+        assert not error.is_out_of_budget  # which is for one that has nothing left, as with retries
 
 
 async def test_each_that_is_passed_over_is_told_at_once() -> None:
@@ -481,6 +481,61 @@ async def test_a_chain_can_be_asked_by_many_at_once(autojump_clock: MockClock) -
     assert sorted(served) == sorted(f"b: {number}" for number in range(50))
     assert autojump_clock.current_time() == 2.0
     assert steps.statistics().passed_over == {"a": 50}
+
+
+async def test_a_chain_that_reaches_itself_is_refused_there_and_asks_nobody_twice() -> None:
+    down = Service("down", failed("overloaded"))
+    asked: list[FallbackChain[[str], str]] = []
+
+    async def again(question: str) -> str:
+        return (await asked[0].call(question)).value
+
+    asked.append(FallbackChain([Step("down", down.ask), Step("again", again)]))
+    with pytest.raises(
+        RuntimeError, match=r"^the chain of down, again must not be asked from one of its own steps\n"
+    ) as caught:
+        await asked[0].call("why?")
+    assert caught.value.__notes__ == ["down was passed over: overloaded"]
+    assert len(down.asked) == 1
+    assert asked[0].statistics().failed == 1
+
+
+async def test_what_a_step_leaves_running_may_ask_the_chain_when_its_call_has_ended(
+    autojump_clock: MockClock,
+) -> None:
+    chain_of_one: list[FallbackChain[[], str]] = []
+    later: list[str] = []
+
+    async with trio.open_nursery() as nursery:
+
+        async def ask_later() -> None:
+            await trio.sleep(1)
+            later.append((await chain_of_one[0].call()).value)
+
+        async def leave() -> str:
+            if not later and not nursery.child_tasks:
+                nursery.start_soon(ask_later)
+            return SORRY
+
+        chain_of_one.append(FallbackChain([Step("leave", leave)]))
+        await chain_of_one[0].call()
+        await chain_of_one[0].call()  # one after the other is no circle
+    assert later == [SORRY]
+    assert autojump_clock.current_time() == 1.0
+
+
+async def test_a_budget_that_has_ended_is_not_said_to_be_empty() -> None:
+    async with open_actor(lambda: Budget(100)) as budget:
+        pass
+    asked = chain(Service("a", failed("overloaded")), Service("b"), Service("c"), budget=budget)
+    with pytest.raises(CallFailed) as caught:
+        await asked.call("why?")
+    assert caught.value.__notes__ == [
+        "not passed on: the retry budget did not answer",
+        "b was passed over: retry budget did not answer",
+        "c was passed over: retry budget did not answer",
+    ]
+    assert caught.value.is_out_of_budget is False
 
 
 def test_a_chain_of_nobody_is_refused() -> None:

@@ -143,7 +143,48 @@ async def test_a_service_that_is_known_to_be_down_is_refused_at_once(autojump_cl
         assert service.called == 0
         assert autojump_clock.current_time() == 0.0
         assert caught.value.retry_at == 30.0
+        assert not hasattr(caught.value, "__notes__")  # it was not tried, and trying again will make sense
         assert guard.statistics() == GuardStatistics(calls=1, refused=1)
+
+
+class Validation(Exception):
+    """A stranger's error that has a context of its own."""
+
+    context: object = "mine"
+
+
+class Empty(Exception):
+    """A stranger's error that has a context of its own, and nothing in it yet."""
+
+    context = None
+
+
+class Prickly(Exception):
+    """A stranger's error that raises when it is looked at."""
+
+    @property
+    def context(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("kind", [Validation, Empty])
+async def test_what_a_stranger_keeps_as_context_stays(kind: type[Exception]) -> None:
+    error = kind("no")
+    with pytest.raises(kind) as caught:
+        await Guard("search", retry=ONCE).call(Service([error]).ask)
+    assert caught.value is error
+    assert "context" not in vars(error)
+
+
+async def test_an_error_that_cannot_be_looked_at_comes_out_itself() -> None:
+    with pytest.raises(Prickly):
+        await Guard("search", retry=ONCE).call(Service([Prickly("no")]).ask)
+
+
+async def test_a_stranger_without_a_context_is_given_one() -> None:
+    with pytest.raises(KeyError) as caught:
+        await Guard("search", retry=ONCE).call(Service([KeyError("no")]).ask)
+    assert vars(caught.value)["context"].service == "search"
 
 
 async def test_each_retry_asks_the_breaker_again_and_none_waits_to_be_refused(
@@ -290,7 +331,7 @@ class TestTime:
 
     async def test_without_any_time_nothing_is_begun(self) -> None:
         service = Service()
-        with pytest.raises(OutOfTime, match=r"^no time is left for search\n"), time_budget(0):
+        with pytest.raises(OutOfTime, match=r"^no time is left for search$"), time_budget(0):
             await Guard("search").call(service.ask)
         assert service.called == 0
 
