@@ -21,7 +21,6 @@ has failed, with the fault of the call: `Rejected` says that nothing was sent.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -112,12 +111,10 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
     path, line, tally = call.path, turn.line, call.tally
     failure: CallFailed | None = None
     place: Order | None = None
-    started = math.inf
-    attempt = 0
     breaker: str | None = None
     while True:
         yield Waiting(line.model)
-        time_left = max(0.0, started + path.retry.max_elapsed - trio.current_time())
+        time_left = max(0.0, turn.tries.started + path.retry.max_elapsed - trio.current_time())
         try:
             await check_breaker(line.breaker)
             async with reserve(
@@ -126,18 +123,17 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
                 place = held.grant.place
                 async with pass_breaker(line.breaker) as passing:
                     breaker = _state(passing)
-                    attempt += 1
+                    turn.tries.begin()
                     tally.attempts += 1
-                    started = min(started, trio.current_time())
                     yield Calling(line.model, tally.attempts, held.grant.waited)
                     reply = await exchange(call, turn, held, passing)
         except Rejected as rejected:
+            wait = call.outlasting(turn, rejected)
+            if wait is not None:
+                await trio.sleep(wait)  # what was drawn for this attempt is for the one after the wait
+                continue
             turn.spending.not_sent()
             await call.met(turn, rejected, breaker)
-            wait = call.outlasting(rejected)
-            if wait is not None:
-                await trio.sleep(wait)
-                continue
             if failure is None:
                 raise
             failure.add_note(f"not tried again: {phrase(rejected)}")
@@ -146,7 +142,7 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
         except CallFailed as error:
             failure = error
             turn.spending.failed()
-            delay = await call.pause(turn, error, attempt=attempt, started=started)
+            delay = await call.pause(turn, error)
             await call.met(turn, error, breaker)
             yield Failed(line.model, tally.attempts, error, delay)
             if delay is None:

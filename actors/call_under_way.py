@@ -5,6 +5,7 @@ It decides by the rules of the path, the budget and the fault that was met; `cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import attrs
@@ -28,6 +29,28 @@ from actors.wire.faults import fault_of
 from actors.wire.http import HttpRequest
 
 
+@attrs.define(eq=False)
+class Tries:
+    """The attempts at one model: all of its turn, or those since it was last waited for because it was down.
+
+    Attributes:
+        made: how many went out.
+        started: instant of the first of them, infinite before.
+    """
+
+    made: int = attrs.field(default=0, init=False)
+    started: float = attrs.field(default=math.inf, init=False)
+
+    def begin(self) -> None:
+        """Note that one goes out."""
+        self.made += 1
+        self.started = min(self.started, trio.current_time())
+
+    def forget(self) -> None:
+        """Begin anew: an outage that was waited out is no reason to try less often, or for less long."""
+        self.made, self.started = 0, math.inf
+
+
 @attrs.frozen
 class Turn:
     """The turn of one model.
@@ -37,12 +60,14 @@ class Turn:
         encoded: the question in the provider's words.
         claim: what an attempt reserves.
         spending: what attempts beyond the call's first one draw on the pool's budget.
+        tries: the attempts that were made.
     """
 
     line: Line
     encoded: HttpRequest
     claim: Claim
     spending: Spending
+    tries: Tries = attrs.field(factory=Tries)
 
 
 @attrs.define(eq=False)
@@ -93,14 +118,12 @@ class CallUnderWay:
             return Shortened(turn.line.model, error)
         return self.tally.pass_over(turn.line.model, following.line.model, error)
 
-    async def pause(self, turn: Turn, error: CallFailed, *, attempt: int, started: float) -> float | None:
+    async def pause(self, turn: Turn, error: CallFailed) -> float | None:
         """Return the seconds after which the same model is asked again, or None when it is not.
 
         Args:
             turn: whose turn it is.
             error: what the last attempt failed of.
-            attempt: how many attempts were made in this turn.
-            started: instant of the first of them.
         """
         now = trio.current_time()
         fault = self.fault(error)
@@ -110,8 +133,8 @@ class CallUnderWay:
             return None
         decision = self.path.retry.decide(
             fault,
-            attempt=attempt,
-            started=started,
+            attempt=turn.tries.made,
+            started=turn.tries.started,
             now=now,
             deadline=trio.current_effective_deadline(),
             rng=self.path.rng,
@@ -121,7 +144,7 @@ class CallUnderWay:
             error.retry_at = decision.retry_at
             return None
         refused = await self._refused_until(turn, now + decision.delay)
-        delay = decision.delay if refused is None else self.outlasting(refused)
+        delay = decision.delay if refused is None else self.outlasting(turn, refused)
         if refused is not None and delay is None:
             error.retry_at = refused.retry_at
             error.add_note(f"not tried again: {phrase(refused)}")
@@ -144,10 +167,11 @@ class CallUnderWay:
         """
         self.tally.met(error, model=turn.line.model, breaker=breaker, left=await turn.spending.left())
 
-    def outlasting(self, refused: Rejected) -> float | None:
+    def outlasting(self, turn: Turn, refused: Rejected) -> float | None:
         """Return the seconds that a patient call waits for a model that is down; None where it does not.
 
-        It waits as long as it would for capacity, and only where no other model is left to be asked.
+        It waits as long as it would for capacity, and only where no other model is left to be asked. Its tries begin
+        anew then; what it draws on the budget does not, since what went out went out.
         """
         if not self.terms.is_patient or self._rest or not isinstance(refused, BreakerOpen):
             return None
@@ -156,7 +180,10 @@ class CallUnderWay:
             return None
         wait = max(0.0, refused.retry_at - now) * (1 + HINT_SPREAD * self.path.rng.random())
         until = min(trio.current_effective_deadline(), self.tally.began + self.path.max_wait)
-        return wait if now + wait < until else None
+        if now + wait >= until:
+            return None
+        turn.tries.forget()
+        return wait
 
     def fault(self, error: CallFailed) -> Fault:
         """Return what `error` is by the taxonomy."""

@@ -55,7 +55,13 @@ PRICE = HELD.input_tokens + HELD.output_tokens
 
 
 class Longest(random.Random):
-    """Draws the longest wait there may be, so that waits are 1, 2, 4, ... seconds times the fault's factor."""
+    """Draws the longest wait there may be, so that waits are 1, 2, 4, ... seconds times the fault's factor.
+
+    Waits that somebody named are waited for exactly.
+    """
+
+    def random(self) -> float:
+        return 0.0
 
     def uniform(self, a: float, b: float) -> float:
         del a

@@ -28,6 +28,7 @@ from stack_setup import RULES, Stack, open_stack
 from actors.breaker import Breaker
 from actors.call import place_call
 from actors.call_steps import Answered
+from actors.call_terms import CallTerms
 from actors.errors import CallFailed, Rejected
 from actors.hedge_clock import HedgeClock
 from actors.kernel import open_actor
@@ -182,13 +183,14 @@ class Evening:
         await trio.sleep(self.rng.uniform(0, 60))
         patience = self.rng.choice((self.rng.uniform(0, 15), math.inf))
         knows = self.rng.random() < 0.5
+        terms = CallTerms(is_patient=self.rng.random() < 0.3, retries=self.rng.random() < 0.9)
         async with trio.open_nursery() as nursery:
             if knows:
                 nursery.cancel_scope.deadline = trio.current_time() + patience
             else:
                 nursery.start_soon(self._leave, nursery.cancel_scope, patience)
             with suppress(CallFailed, Rejected):
-                async for step in place_call(stack.path, request):
+                async for step in place_call(stack.path, request, terms):
                     if isinstance(step, Answered):
                         self.answers[request.texts[-1]] = step
             nursery.cancel_scope.cancel()

@@ -13,6 +13,7 @@ import test_call_budget as budgets
 import test_call_cache as caches
 import test_call_context as contexts
 import test_call_hedging as hedges
+import test_call_patience as patience
 import test_call_time as times
 import test_spending as spendings
 import trio
@@ -21,7 +22,7 @@ from test_call_conservation import Evening
 from actors import call, call_under_way, endpoint, exchange, spending
 from actors.breaking import Passing, pass_breaker
 from actors.call_tally import CallTally
-from actors.call_under_way import CallUnderWay
+from actors.call_under_way import CallUnderWay, Tries
 from actors.endpoint import Endpoint
 from actors.policies.probes import ProbeRound
 from actors.policies.retry import RetryPolicy
@@ -195,6 +196,10 @@ def wait_past_the_deadline(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def count_an_outage_as_elapsed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tries, "forget", nothing)
+
+
 def multiply_retries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(endpoint, "is_retrying", lambda: False)
 
@@ -300,6 +305,11 @@ PLANTS: tuple[tuple[Plant, Check], ...] = (
         wait_past_the_deadline,
         times.test_no_wait_is_begun_that_ends_at_the_deadline_and_the_next_model_has_what_time_is_left,
     ),
+    (
+        count_an_outage_as_elapsed,
+        patience.test_outages_longer_than_max_elapsed_are_waited_out_one_after_the_other,
+    ),
+    (count_an_outage_as_elapsed, patience.test_after_an_outage_it_waits_for_capacity_as_at_first),
     (
         multiply_retries,
         partial(times.test_a_call_inside_a_retried_call_makes_one_attempt, times.streamed),
