@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from actors.faults.context import ErrorContext
 from actors.faults.fault import (
+    LONGEST_WAIT,
     Fault,
     is_auth_error,
+    is_line,
     is_network,
     is_overloaded,
     is_rate_limited,
@@ -16,6 +18,7 @@ from actors.faults.kinds import FAULT_KINDS, FAULT_ROWS, FallbackStrategy, Fault
 __all__ = [
     "FAULT_KINDS",
     "FAULT_ROWS",
+    "LONGEST_WAIT",
     "ErrorContext",
     "FallbackStrategy",
     "Fault",
@@ -23,6 +26,7 @@ __all__ = [
     "FaultRow",
     "Priority",
     "is_auth_error",
+    "is_line",
     "is_network",
     "is_overloaded",
     "is_rate_limited",

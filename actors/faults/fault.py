@@ -6,10 +6,11 @@ and logged. It is not raised, and it holds no text of a request.
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, get_args
 
 import attrs
+from attrs.validators import optional
 
 from actors.faults.kinds import FAULT_ROWS, FallbackStrategy, FaultKind, Priority
 
@@ -24,14 +25,64 @@ RATE_KINDS: Final[frozenset[FaultKind]] = frozenset(
 """What a limit of ours at the provider is the cause of: the service itself is well."""
 
 
+LONGEST_WAIT: Final = 1e9
+"""Seconds, some 31 years: beyond it the number is a mistake, not a wish."""
+
+_LONGEST_LINE: Final = 128
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "priority": get_args(Priority),
+    "fallback": get_args(FallbackStrategy),
+}
+
+
+def is_line(text: str) -> bool:
+    """Return whether a text can stand as a name in a log: one line of at most 128 printable characters, or empty."""
+    return len(text) <= _LONGEST_LINE and text.isprintable()
+
+
 def _check_kind(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value not in FAULT_ROWS:
-        raise ValueError(f"{attribute.name} must be one of {', '.join(FAULT_ROWS)}, got {value!r}")
+    _check_one_of(attribute.name, value, FAULT_ROWS)
 
 
-def _check_wait(_instance: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and not 0 < value < math.inf:
-        raise ValueError(f"{attribute.name} must be > 0 and finite, or None, got {value}")
+def _check_choice(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    _check_one_of(attribute.name, value, _CHOICES[attribute.name])
+
+
+def _check_one_of(name: str, value: object, choices: Collection[str]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_flag(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be True or False, got {value!r}")
+
+
+def _check_text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a text, got {type(value).__name__}")
+
+
+def _check_line(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a text, got {type(value).__name__}")
+    if not is_line(value):
+        bound = f"one line of at most {_LONGEST_LINE} printable characters"
+        raise ValueError(f"{attribute.name} must be {bound}, got {value[:_LONGEST_LINE]!r}")
+
+
+def _check_status(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a whole number, or None, got {type(value).__name__}")
+
+
+def _check_wait(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be seconds, or None, got {type(value).__name__}")
+    if not 0 < value <= LONGEST_WAIT:
+        # A whole number may have more digits than can be printed.
+        got = "too many" if value > LONGEST_WAIT and isinstance(value, int) else value
+        raise ValueError(f"{attribute.name} must be > 0 and <= {LONGEST_WAIT:g} seconds, or None, got {got}")
 
 
 @attrs.frozen(kw_only=True)
@@ -49,26 +100,28 @@ class Fault:
         provider: who said so, such as "anthropic"; empty where nobody in particular did.
         status: the HTTP status, or None where there was none.
         request_id: the provider's id of the request, or None.
-        retry_after: seconds, > 0, that the provider asks to wait, or None.
+        retry_after: seconds, > 0 and <= 1e9, that the provider asks to wait, or None.
         charged: False only where the provider is known not to have counted the attempt.
         raw: what it was made from, an exception or a response. It appears in no repr and is never logged whole.
 
     Raises:
-        ValueError: there is no such kind, or `retry_after` is no time ahead.
+        ValueError: there is no such kind, priority or fallback, `retry_after` is no time ahead or beyond belief, or
+            `provider` or `request_id` is no line of at most 128 printable characters.
+        TypeError: a value is of the wrong kind.
     """
 
     kind: FaultKind = attrs.field(validator=_check_kind)
-    message: str
-    retryable: bool
-    priority: Priority
-    alert: bool
-    fallback: FallbackStrategy
-    public_message: str
-    provider: str = ""
-    status: int | None = None
-    request_id: str | None = None
-    retry_after: float | None = attrs.field(default=None, validator=_check_wait)
-    charged: bool = True
+    message: str = attrs.field(validator=_check_text)
+    retryable: bool = attrs.field(validator=_check_flag)
+    priority: Priority = attrs.field(validator=_check_choice)
+    alert: bool = attrs.field(validator=_check_flag)
+    fallback: FallbackStrategy = attrs.field(validator=_check_choice)
+    public_message: str = attrs.field(validator=_check_text)
+    provider: str = attrs.field(default="", validator=_check_line)
+    status: int | None = attrs.field(default=None, validator=optional(_check_status))
+    request_id: str | None = attrs.field(default=None, validator=optional(_check_line))
+    retry_after: float | None = attrs.field(default=None, validator=optional(_check_wait))
+    charged: bool = attrs.field(default=True, validator=_check_flag)
     raw: object = attrs.field(default=None, repr=False, eq=False)
 
     @classmethod
@@ -88,11 +141,11 @@ class Fault:
         """Return a fault of `kind` with what its row says, but for `retryable` where that is known better.
 
         Raises:
-            ValueError: there is no such kind, or `retry_after` is no time ahead.
+            ValueError: there is no such kind, or a value is out of its bounds, as for a fault that is made otherwise.
+            TypeError: a value is of the wrong kind.
         """
-        row = FAULT_ROWS.get(kind)
-        if row is None:
-            raise ValueError(f"kind must be one of {', '.join(FAULT_ROWS)}, got {kind!r}")
+        _check_one_of("kind", kind, FAULT_ROWS)
+        row = FAULT_ROWS[kind]
         return cls(
             kind=kind,
             message=message or kind.replace("_", " "),

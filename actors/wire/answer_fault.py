@@ -18,12 +18,13 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import cast
 
 import attrs
 
 from actors.errors import LimitKind
-from actors.faults import FAULT_ROWS, Fault, FaultKind
-from actors.wire.fault_rules import FaultTable, kind_of_status, table_of
+from actors.faults import FAULT_ROWS, Fault, FaultKind, is_line
+from actors.wire.fault_rules import PASSING, FaultTable, kind_of_status, table_of
 from actors.wire.http import HttpResponse
 from actors.wire.json_object import object_in, parse_object, string_in
 from actors.wire.rate_limit_kinds import TOO_MANY_REQUESTS, classify_429, may_pass
@@ -106,7 +107,9 @@ class Answer:
         if limit is not None:
             return LIMIT_FAULTS[limit], None
         kind = table.statuses.get(self.status, kind_of_status(self.status))
-        return (kind if kind != "unknown" else _typed(table, self.codes)), None
+        if kind == "unknown":
+            return _typed(table, self.codes), None
+        return kind, PASSING.get(self.status)
 
     def _limit(self, table: FaultTable) -> LimitKind | None:
         """Return the limit that refused it; inside a stream, a type that speaks of limits stands for the 429."""
@@ -135,7 +138,8 @@ def fault_of_response(
         status: the HTTP status.
         headers: header values under lower-case names.
         body: the whole body.
-        provider: "anthropic", "openai", "groq" or "dashscope"; of anybody else the status decides.
+        provider: "anthropic", "openai", "groq" or "dashscope"; of anybody else the status decides. It is left out of
+            the fault where it is no line of at most 128 printable characters.
         now_wall: the local wall clock, aware, for a `retry-after` that is a date.
 
     Returns:
@@ -162,7 +166,8 @@ def fault_of_event(data: bytes | str | Mapping[str, object], *, provider: str, s
     body = _event_body(data)
     if body is None:
         text = f"{_name(provider)} sent an event that is no json object"
-        return Fault.of("stream_interrupted", text, provider=provider, status=status, raw=data)
+        who = fit_provider(provider)
+        return Fault.of("stream_interrupted", text, provider=who, status=status, raw=data)
     return fault_of_answer(Answer.read(provider, status, {}, body), now_wall=None, raw=data)
 
 
@@ -184,7 +189,7 @@ def fault_of_answer(answer: Answer, *, now_wall: datetime | None, raw: object) -
         kind,
         f"{_name(answer.provider)} answered {answer.status} {answer.name or kind}",
         retryable=_is_retryable(kind, retryable, wait, answer.headers),
-        provider=answer.provider,
+        provider=fit_provider(answer.provider),
         status=answer.status,
         request_id=answer.request_id(table),
         retry_after=wait,
@@ -195,9 +200,15 @@ def fault_of_answer(answer: Answer, *, now_wall: datetime | None, raw: object) -
 
 def sensible_wait(seconds: object) -> float | None:
     """Return seconds to wait if they are a number > 0 and not beyond belief, else None."""
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+    if type(seconds) not in (int, float):  # of an heir, the comparison may be anybody's
         return None
-    return float(seconds) if 0 < seconds <= LONGEST_WAIT else None
+    number = cast("float", seconds)
+    return float(number) if 0 < number <= LONGEST_WAIT else None
+
+
+def fit_provider(provider: str) -> str:
+    """Return a provider's name if it can stand in a fault, else an empty one."""
+    return provider if is_line(provider) else ""
 
 
 def _is_retryable(

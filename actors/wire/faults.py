@@ -14,58 +14,81 @@ succeed later; among those the first. An exception that nobody knows is what it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, cast
 
 import attrs
 
 from actors.errors import CallFailed, ProviderFailed, TransportFailed
-from actors.faults import Fault, Priority
+from actors.faults import Fault, FaultKind, Priority
 from actors.wire.answer_fault import (
     LIMIT_FAULTS,
     Answer,
     fault_of_answer,
     fault_of_event,
     fault_of_response,
+    fit_provider,
     sensible_wait,
 )
 from actors.wire.cause_chain import leaves, peek, stated_cause
+from actors.wire.class_names import qualified_name, qualified_names
+from actors.wire.error_row import ErrorRow
 from actors.wire.fault_rules import table_of
-from actors.wire.foreign_errors import ErrorRow, connection_row, foreign_row, qualified_name
-from actors.wire.json_object import object_in
+from actors.wire.foreign_errors import connection_row, foreign_row
+from actors.wire.held_response import held_response
 from actors.wire.own_errors import TRANSPORT_KINDS, own_row
+from actors.wire.retry_after import check_wall
 
 __all__ = ["fault_of", "fault_of_event", "fault_of_response"]
 
 _RANK: Final[Mapping[Priority, int]] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _MOST_CAUSES = 64
-_CLIENTS: Final[Mapping[str, str]] = {
-    "httpx": "",
-    "anthropic": "anthropic",
-    "openai": "openai",
-    "groq": "groq",
-}
+_FIRST_ERROR = 300
+_LIMITS: Final[Mapping[str, FaultKind]] = {str(limit): kind for limit, kind in LIMIT_FAULTS.items()}
+_PROVIDERS: Final = frozenset({"anthropic", "groq", "openai"})
+"""Providers whose own library names them."""
+
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-def fault_of(error: BaseException, *, provider: str = "") -> Fault:
+def fault_of(error: BaseException, *, provider: str = "", now_wall: datetime | None = None) -> Fault:
     """Classify any exception at all; whatever it is and whatever it does when it is looked at, this returns.
+
+    What lies in the exception is looked at, and nothing of it is run: no property, no `__str__`. So an interrupt or an
+    exit that comes meanwhile is nobody's but the process's, and goes its way.
 
     Args:
         error: the exception; a group is as bad as the most telling of its ends.
-        provider: who was called, such as "anthropic", where the exception does not say.
+        provider: who was called, such as "anthropic", where the exception does not say; left out where it is no
+            line of at most 128 printable characters.
+        now_wall: the local wall clock, aware, for a `retry-after` that is a date in a response without a Date header.
+            Without it such a wait is not known.
 
     Returns:
         The fault: the one the exception carries where it carries one, and else one whose `raw` is the exception.
+
+    Raises:
+        ValueError: `now_wall` has no time zone.
     """
+    check_wall(now_wall)
+    asked = _Asked(fit_provider(provider), now_wall)
     try:
-        return _most_telling(error, provider, set())
-    except Exception:  # noqa: BLE001  # a stranger's exception may raise anything when it is looked at
-        return Fault.of("unknown", "an error that cannot be read", provider=provider, raw=error)
+        return _most_telling(error, asked, set())
+    except Exception:  # noqa: BLE001  # headers of a client that is known may still raise when they are read
+        return Fault.of("unknown", "an error that cannot be read", provider=asked.provider, raw=error)
 
 
-def _most_telling(error: BaseException, provider: str, seen: set[int]) -> Fault:
-    faults = (_fault_of_one(leaf, provider, seen) for leaf in leaves(error, _is_whole))
+@attrs.frozen
+class _Asked:
+    """What whoever asks knows better than the exception."""
+
+    provider: str
+    now_wall: datetime | None
+
+
+def _most_telling(error: BaseException, asked: _Asked, seen: set[int]) -> Fault:
+    faults = (_fault_of_one(leaf, asked, seen) for leaf in leaves(error, _is_whole))
     return min(faults, key=lambda fault: (_RANK[fault.priority], fault.retryable))
 
 
@@ -74,24 +97,24 @@ def _is_whole(error: BaseException) -> bool:
     return own_row(error) is not None or foreign_row(error) is not None
 
 
-def _fault_of_one(error: BaseException, provider: str, seen: set[int]) -> Fault:
+def _fault_of_one(error: BaseException, asked: _Asked, seen: set[int]) -> Fault:
     seen.add(id(error))
     if issubclass(type(error), CallFailed):
-        return _of_call(cast("CallFailed", error), provider)
-    answered = _answered(error, provider)
+        return _of_call(cast("CallFailed", error), asked.provider)
+    answered = _answered(error, asked)
     if answered is not None:
         return answered
     row = own_row(error) or foreign_row(error)
     cause = stated_cause(error)
     if row is None and cause is not None and id(cause) not in seen and len(seen) < _MOST_CAUSES:
-        return _most_telling(cause, provider, seen)
-    return _fault(error, row or ErrorRow("unknown"), provider)
+        return _most_telling(cause, asked, seen)
+    return _fault(error, row or ErrorRow("unknown"), asked.provider)
 
 
 def _of_call(error: CallFailed, provider: str) -> Fault:
     """Return the fault a failed call carries; where it carries none, one that agrees with what it says."""
     carried = peek(error, "fault")
-    if isinstance(carried, Fault):
+    if type(carried) is Fault:
         return carried if carried.provider or not provider else attrs.evolve(carried, provider=provider)
     if issubclass(type(error), ProviderFailed):
         fault = _of_answer(cast("ProviderFailed", error), provider)
@@ -100,7 +123,7 @@ def _of_call(error: CallFailed, provider: str) -> Fault:
         fault = _fault(error, _transport_row(error, row), provider)
     return attrs.evolve(
         fault,
-        retryable=bool(peek(error, "retryable")),
+        retryable=peek(error, "retryable") is True,
         retry_after=sensible_wait(peek(error, "retry_after")),
         charged=peek(error, "charged") is not False,
     )
@@ -113,47 +136,50 @@ def _transport_row(error: BaseException, row: ErrorRow) -> ErrorRow:
     if not peek(error, "retryable"):
         return ErrorRow("invalid_request")
     kind = peek(error, "kind")
-    row = ErrorRow(TRANSPORT_KINDS.get(kind, row.kind) if isinstance(kind, str) else row.kind)
+    row = ErrorRow(TRANSPORT_KINDS.get(kind, row.kind) if type(kind) is str else row.kind)
     return connection_row(error, row) if row.kind == "network_refused" else row
 
 
 def _of_answer(error: ProviderFailed, provider: str) -> Fault:
     """Return the fault that a provider's error is by its status, its type and the limit that refused it."""
-    answer = Answer.read(provider, error.status, {}, {"error": {"type": error.kind}})
-    kind, _ = answer.kind(table_of(provider))
-    if error.limit_kind is not None:
-        kind = LIMIT_FAULTS[error.limit_kind]
+    told = peek(error, "status")
+    status = told if type(told) is int else 0
+    said, limit, request_id = (_text(peek(error, name)) for name in ("kind", "limit_kind", "request_id"))
+    answer = Answer.read(provider, status, {}, {"error": {"type": said}, "request_id": request_id})
+    table = table_of(provider)
+    kind, _ = answer.kind(table)
+    kind = _LIMITS.get(limit, kind)
     return Fault.of(
         kind,
-        f"{provider or 'the service'} answered {error.status} {answer.name or kind}",
+        f"{provider or 'the service'} answered {status} {answer.name or kind}",
         provider=provider,
-        status=error.status,
-        request_id=error.request_id,
+        status=status,
+        request_id=answer.request_id(table),
         raw=error,
     )
 
 
-def _answered(error: BaseException, provider: str) -> Fault | None:
-    """Return the fault of the response that a client library's error holds, or None where it holds none."""
-    package = qualified_name(error).partition(".")[0]
-    response = peek(error, "response")
-    status = peek(response, "status_code")
-    if package not in _CLIENTS or not isinstance(status, int):
+def _answered(error: BaseException, asked: _Asked) -> Fault | None:
+    """Return the fault of the response that an exception holds, or None where it holds none that is an error."""
+    names = frozenset(qualified_names(error))
+    held = held_response(error, names)
+    if held is None:
         return None
-    who, headers, content = _CLIENTS[package] or provider, _texts(response), peek(response, "content")
-    if isinstance(content, bytes):
-        told = fault_of_response(status, headers, content, provider=who)
+    package = qualified_name(error).partition(".")[0]
+    who = package if package in _PROVIDERS else asked.provider
+    if held.content is not None:
+        told = fault_of_response(
+            held.status, held.headers, held.content, provider=who, now_wall=asked.now_wall
+        )
     else:  # of a stream: the library has read the event, and the rest of it is gone
-        body = peek(error, "body")
-        told = fault_of_answer(Answer.read(who, status, headers, object_in(body)), now_wall=None, raw=None)
-    return attrs.evolve(told, raw=error)
+        answer = Answer.read(who, held.status, held.headers, held.body)
+        told = fault_of_answer(answer, now_wall=asked.now_wall, raw=None)
+    is_error = held.status >= _FIRST_ERROR or told.kind != "unknown"
+    return attrs.evolve(told, raw=error) if is_error else None
 
 
-def _texts(response: object) -> dict[str, str]:
-    """Return the headers of a response under lower-case names, those that are texts."""
-    items = peek(peek(response, "headers"), "items")
-    pairs = cast("Iterable[tuple[object, object]]", items()) if callable(items) else ()
-    return {name.lower(): text for name, text in pairs if isinstance(name, str) and isinstance(text, str)}
+def _text(value: object) -> str:
+    return value if type(value) is str else ""
 
 
 def _fault(error: BaseException, row: ErrorRow, provider: str) -> Fault:

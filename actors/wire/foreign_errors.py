@@ -1,8 +1,9 @@
-"""What the exceptions of others mean: of httpx and httpcore, of Trio, of the system, of SQLite, of Python.
+"""What the exceptions of others mean: of clients, of Trio, of the system, of SQLite, of Python.
 
 They are known by the names of their classes, nearest ancestor first, so nothing has to be installed or imported for
-it: "httpx.ConnectError" is `ConnectError` of anything inside the package httpx. Two know more than their class does:
-an OSError by its errno, an error of SQLite by SQLite's own name for it.
+it: "httpx.ConnectError" is `ConnectError` of anything inside the package httpx. Some know more than their class does:
+an OSError by its errno, an error of SQLite by SQLite's own name for it. An OSError without an errno, and an heir of it
+that nobody knows, says nothing: it is what it was raised from.
 
 "No connection" is what all the ways to fail to connect have in common. Which of them it was, its causes tell: a name
 that nobody knows, a certificate that does not hold, a silence, or in truth a refusal.
@@ -12,130 +13,83 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import cast
 
 import attrs
 
-from actors.faults import FaultKind
 from actors.wire.cause_chain import causes, peek
-
-
-@attrs.frozen
-class ErrorRow:
-    """What a class of exceptions means.
-
-    Args:
-        kind: the fault it is.
-        retryable: whether the same call can succeed later, where that is known better than the kind's row says.
-        charged: False where nothing had left the house.
-        is_connecting: whether its causes may tell more: it is about a connection that did not come up.
-    """
-
-    kind: FaultKind
-    retryable: bool | None = None
-    charged: bool = True
-    is_connecting: bool = False
-
-
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {"anyio": "trio", "httpcore2": "httpcore", "httpx2": "httpx", "_socket": "socket", "_ssl": "ssl"}
+from actors.wire.class_names import qualified_names
+from actors.wire.client_errors import CLIENT_ERRORS
+from actors.wire.error_row import (
+    BUG,
+    CUT,
+    GARBLED,
+    INPUT,
+    NO_ADDRESS,
+    NO_NAME,
+    NO_TRUST,
+    SILENT,
+    STOPPED,
+    ErrorRow,
 )
-"""Packages that are another one under a new name, as far as their exceptions go."""
-
-_NO_CONNECTION = ErrorRow("network_refused", charged=False, is_connecting=True)
-_CONNECT_TIMEOUT = ErrorRow("network_timeout", charged=False)
-_NO_ADDRESS = ErrorRow("invalid_request", charged=False)
-_SILENT = ErrorRow("network_timeout")
-_CUT = ErrorRow("network_reset")
-_GARBLED = ErrorRow("stream_interrupted")
-_NO_NAME = ErrorRow("dns", charged=False)
-_NO_TRUST = ErrorRow("network_refused", retryable=False, charged=False)
-_BUG = ErrorRow("internal")
-_INPUT = ErrorRow("validation")
-_STOPPED = ErrorRow("unknown")
-
-_HTTP_CLIENT: Mapping[str, ErrorRow] = {
-    "ConnectTimeout": _CONNECT_TIMEOUT,
-    "PoolTimeout": _CONNECT_TIMEOUT,
-    "ConnectError": _NO_CONNECTION,
-    "ConnectionNotAvailable": _NO_CONNECTION,
-    "ProxyError": _NO_CONNECTION,
-    "InvalidURL": _NO_ADDRESS,
-    "UnsupportedProtocol": _NO_ADDRESS,
-    "LocalProtocolError": ErrorRow("invalid_request"),
-    "TimeoutException": _SILENT,
-    "NetworkError": _CUT,
-    "ProtocolError": _GARBLED,
-    "RequestError": _GARBLED,
-    "HTTPError": _GARBLED,
-    "TooManyRedirects": ErrorRow("not_found"),  # as a redirect is that nobody follows
-    "StreamClosed": _GARBLED,
-    "StreamError": _BUG,  # a stream that was read twice, or not at all: httpx calls it the developer's error
-}
-
-_MODEL_CLIENT: Mapping[str, ErrorRow] = {
-    "APITimeoutError": _SILENT,
-    "APIConnectionError": ErrorRow("network_reset", is_connecting=True),
-    "APIResponseValidationError": ErrorRow("validation", retryable=True),
-    "APIError": ErrorRow("server_error", retryable=False),
-}
+from actors.wire.fault_rules import kind_of_status
 
 FOREIGN: Mapping[str, ErrorRow] = MappingProxyType(
     {
-        **{
-            f"{package}.{name}": row
-            for package in ("httpx", "httpcore")
-            for name, row in _HTTP_CLIENT.items()
-        },
-        **{
-            f"{package}.{name}": row
-            for package in ("anthropic", "openai", "groq")
-            for name, row in _MODEL_CLIENT.items()
-        },
-        "h11.LocalProtocolError": ErrorRow("invalid_request"),
-        "h11.RemoteProtocolError": _GARBLED,
-        "trio.TooSlowError": _SILENT,
-        "trio.BrokenResourceError": _CUT,
-        "trio.ClosedResourceError": _CUT,
-        "trio.EndOfChannel": _GARBLED,
-        "trio.EndOfStream": _GARBLED,
-        "trio.BusyResourceError": _BUG,
-        "trio.NeedHandshakeError": _BUG,
-        "trio.TrioInternalError": _BUG,
-        "trio.WouldBlock": _BUG,
-        "trio.Cancelled": _STOPPED,
-        "asyncio.CancelledError": _STOPPED,
-        "concurrent.CancelledError": _STOPPED,
-        "socket.gaierror": _NO_NAME,
-        "socket.herror": _NO_NAME,
-        "ssl.SSLCertVerificationError": _NO_TRUST,
-        "ssl.SSLEOFError": _CUT,
-        "ssl.SSLZeroReturnError": _CUT,
-        "ssl.SSLError": _CUT,
+        **CLIENT_ERRORS,
+        "trio.TooSlowError": SILENT,
+        "trio.BrokenResourceError": CUT,
+        "trio.ClosedResourceError": CUT,
+        "trio.EndOfChannel": GARBLED,
+        "trio.EndOfStream": GARBLED,
+        "trio.BusyResourceError": BUG,
+        "trio.NeedHandshakeError": BUG,
+        "trio.TrioInternalError": BUG,
+        "trio.WouldBlock": BUG,
+        "trio.Cancelled": STOPPED,
+        "asyncio.CancelledError": STOPPED,
+        "concurrent.CancelledError": STOPPED,
+        "socket.gaierror": NO_NAME,
+        "socket.herror": NO_NAME,
+        "ssl.SSLCertVerificationError": NO_TRUST,
+        "ssl.SSLEOFError": CUT,
+        "ssl.SSLZeroReturnError": CUT,
+        "ssl.SSLError": CUT,
         "sqlite3.IntegrityError": ErrorRow("conflict", retryable=False),
-        "sqlite3.ProgrammingError": _BUG,
-        "sqlite3.InterfaceError": _BUG,
-        "sqlite3.NotSupportedError": _BUG,
-        "sqlite3.DataError": _INPUT,
+        "sqlite3.ProgrammingError": BUG,
+        "sqlite3.InterfaceError": BUG,
+        "sqlite3.NotSupportedError": BUG,
+        "sqlite3.DataError": INPUT,
         "sqlite3.Error": ErrorRow("database", retryable=False),
-        "json.JSONDecodeError": _INPUT,
-        "builtins.UnicodeError": _INPUT,
-        "cattrs.BaseValidationError": _INPUT,
-        "pydantic_core.ValidationError": _INPUT,
-        "builtins.TimeoutError": _SILENT,
+        "json.JSONDecodeError": INPUT,
+        "builtins.UnicodeError": INPUT,
+        "cattrs.BaseValidationError": INPUT,
+        "pydantic_core.ValidationError": INPUT,
+        "builtins.TimeoutError": SILENT,
         "builtins.ConnectionRefusedError": ErrorRow("network_refused", charged=False),
-        "builtins.ConnectionError": _CUT,
+        "builtins.ConnectionError": CUT,
         "builtins.FileNotFoundError": ErrorRow("not_found"),
         "builtins.PermissionError": ErrorRow("permission_denied"),
-        "builtins.OSError": _BUG,
-        "builtins.EOFError": _GARBLED,
-        "builtins.KeyboardInterrupt": _STOPPED,
-        "builtins.SystemExit": _STOPPED,
-        "builtins.GeneratorExit": _STOPPED,
+        "builtins.BlockingIOError": BUG,
+        "builtins.ChildProcessError": BUG,
+        "builtins.FileExistsError": BUG,
+        "builtins.InterruptedError": BUG,
+        "builtins.IsADirectoryError": BUG,
+        "builtins.NotADirectoryError": BUG,
+        "builtins.ProcessLookupError": BUG,
+        "io.UnsupportedOperation": BUG,
+        "shutil.Error": BUG,
+        "shutil.SpecialFileError": BUG,
+        "gzip.BadGzipFile": GARBLED,
+        "zlib.error": GARBLED,
+        "builtins.EOFError": GARBLED,
+        "builtins.KeyboardInterrupt": STOPPED,
+        "builtins.SystemExit": STOPPED,
+        "builtins.GeneratorExit": STOPPED,
         **{
-            f"builtins.{name}": _BUG
+            f"builtins.{name}": BUG
             for name in (
                 "ArithmeticError",
                 "AssertionError",
@@ -169,24 +123,29 @@ ERRNOS: Mapping[int, ErrorRow] = MappingProxyType(
         errno.ENETDOWN: _UNREACHED,
         errno.ENETUNREACH: _UNREACHED,
         errno.EADDRNOTAVAIL: _UNREACHED,
-        errno.ETIMEDOUT: _SILENT,
-        errno.ECONNABORTED: _CUT,
-        errno.ECONNRESET: _CUT,
-        errno.ENETRESET: _CUT,
-        errno.ENOTCONN: _CUT,
-        errno.EPIPE: _CUT,
+        errno.ETIMEDOUT: SILENT,
+        errno.ECONNABORTED: CUT,
+        errno.ECONNRESET: CUT,
+        errno.ENETRESET: CUT,
+        errno.ENOTCONN: CUT,
+        errno.EPIPE: CUT,
+        errno.ESHUTDOWN: CUT,
     }
 )
-"""What an OSError means that its class alone does not tell."""
+"""What an OSError means that its class alone does not tell; any other errno is a mistake here, such as a full disk."""
 
 _BUSY_NAMES = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _BUSY_WORDS = re.compile(r"\bis locked\b")
 _BUSY = ErrorRow("database", retryable=True)
+_NO_URL = re.compile(r"no host given|unknown url type|file not on local host")
+_TOO_MANY = re.compile(r"too many ([1-5][0-9]{2}) error responses")
 
 
 def foreign_row(error: BaseException) -> ErrorRow | None:
     """Return what an exception of others means, or None where no ancestor of its class is known by name."""
     row = _row_alone(error)
+    if row is not None and row.is_wrapping:
+        return _wrapped_row(error) or row
     return connection_row(error, row) if row is not None and row.is_connecting else row
 
 
@@ -209,40 +168,78 @@ def connection_row(error: BaseException, row: ErrorRow) -> ErrorRow:
     return row
 
 
-def qualified_name(error: BaseException) -> str:
-    """Return the name of an exception's class with its package, such as "httpx.ReadTimeout"."""
-    return next(_names(error), "")
+def _wrapped_row(error: BaseException) -> ErrorRow | None:
+    """Return what the nearest cause means that is known, but for a bug; None where there is none."""
+    for cause in causes(error):
+        row = _row_alone(cause)
+        if row is not None and not row.is_wrapping and row.kind != "internal":
+            return connection_row(cause, row) if row.is_connecting else row
+    return None
 
 
 def _row_alone(error: BaseException) -> ErrorRow | None:
     """Return what the class and the facts of one exception mean, whatever caused it."""
-    name = next((name for name in _names(error) if name in FOREIGN), None)
-    if name == "builtins.OSError":
-        return ERRNOS.get(_errno(error), FOREIGN[name])
-    if name == "sqlite3.Error" and _is_busy(error):
-        return _BUSY
-    return None if name is None else FOREIGN[name]
+    for name in qualified_names(error):
+        if name in _TELLING:
+            return _TELLING[name](error) or FOREIGN.get(name)
+        if name in FOREIGN:
+            return FOREIGN[name]
+    return None
 
 
-def _names(error: BaseException) -> Iterator[str]:
-    """Yield the names of a class and its ancestors, nearest first, each with the package it is of."""
-    for each in type(error).__mro__:
-        module, name = peek(each, "__module__"), peek(each, "__name__")
-        if isinstance(module, str) and isinstance(name, str):
-            package = module.partition(".")[0]
-            yield f"{ALIASES.get(package, package)}.{name}"
+def _os_row(error: BaseException) -> ErrorRow | None:
+    """Return what an error of the system means by its errno; None where it has none, for then it says nothing.
 
-
-def _errno(error: BaseException) -> int:
+    A library that makes its errors heirs of OSError speaks of the network, as Trio does with a plain one: that is not
+    to be taken for a mistake of ours, which says nothing of the service.
+    """
     number = peek(error, "errno")
-    return number if isinstance(number, int) else 0
+    known = type(number) is int and number in errno.errorcode
+    return ERRNOS.get(cast("int", number), BUG) if known else None
+
+
+def _address_row(error: BaseException) -> ErrorRow | None:
+    """Return that there was nothing to call, where urllib says so."""
+    return NO_ADDRESS if any(_NO_URL.match(word) for word in _words(error)) else None
+
+
+def _counted_row(error: BaseException) -> ErrorRow | None:
+    """Return what the status means that urllib3 was told to try again, and met too often."""
+    for word in _words(error):
+        if word == "too many redirects":
+            return ErrorRow("not_found")
+        if found := _TOO_MANY.fullmatch(word):
+            return ErrorRow(kind_of_status(int(found[1])))
+    return None
+
+
+def _sqlite_row(error: BaseException) -> ErrorRow | None:
+    """Return that somebody else holds the database, or None."""
+    return _BUSY if _is_busy(error) else None
 
 
 def _is_busy(error: BaseException) -> bool:
     """Return whether somebody else holds the database, by SQLite's name for it or else by its words."""
     name = peek(error, "sqlite_errorname")
-    if isinstance(name, str):
+    if type(name) is str:
         return name.startswith(_BUSY_NAMES)
-    words = peek(error, "args")
-    said = cast("tuple[object, ...]", words) if isinstance(words, tuple) else ()
-    return any(isinstance(word, str) and _BUSY_WORDS.search(word) for word in said)
+    return any(_BUSY_WORDS.search(word) for word in _words(error))
+
+
+def _words(error: BaseException) -> Iterator[str]:
+    """Yield the texts that an exception was made of."""
+    made_of = peek(error, "args")
+    for word in cast("tuple[object, ...]", made_of) if type(made_of) is tuple else ():
+        if type(word) is str:
+            yield word
+
+
+_TELLING: Mapping[str, Callable[[BaseException], ErrorRow | None]] = MappingProxyType(
+    {
+        "builtins.OSError": _os_row,
+        "sqlite3.Error": _sqlite_row,
+        "urllib.URLError": _address_row,
+        "urllib3.ResponseError": _counted_row,
+    }
+)
+"""Classes whose exceptions may know more than their row says."""

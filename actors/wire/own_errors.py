@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from actors import errors
 from actors.faults import FaultKind
-from actors.wire.foreign_errors import ErrorRow
+from actors.wire.error_row import ErrorRow
 
 _NOT_SENT = ErrorRow("rate_limited", charged=False)
 _BROKEN = ErrorRow("internal", retryable=False)

@@ -12,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from actors.faults import LONGEST_WAIT
 from actors.wire.http_date import parse_http_date
 
-LONGEST_WAIT = 1e9
-"""Seconds, some 31 years: beyond it the number is a mistake, not a wish."""
+__all__ = ["LONGEST_WAIT", "check_wall", "parse_retry_after"]
+
+
+def check_wall(now_wall: datetime | None) -> None:
+    """Check a wall clock.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if now_wall is not None and now_wall.utcoffset() is None:
+        raise ValueError(f"now_wall must have a time zone, got {now_wall.isoformat()}")
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now_wall: datetime | None) -> float | None:
@@ -35,8 +45,7 @@ def parse_retry_after(headers: Mapping[str, str], *, now_wall: datetime | None) 
     Raises:
         ValueError: `now_wall` has no time zone.
     """
-    if now_wall is not None and now_wall.utcoffset() is None:
-        raise ValueError(f"now_wall must have a time zone, got {now_wall.isoformat()}")
+    check_wall(now_wall)
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None and (wait := _sensible(milliseconds / 1000)) is not None:
         return wait

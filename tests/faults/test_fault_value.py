@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
+from typing import Any
 
 import attrs
 import pytest
@@ -56,10 +58,62 @@ class TestMaking:
         assert (fault.retry_after, fault.charged, fault.raw) == (7.5, False, raw)
         assert fault.message == "anthropic answered 429"
 
-    @pytest.mark.parametrize("wait", [0, -1.0, math.inf, math.nan])
-    def test_a_wait_that_is_no_time_ahead_is_refused(self, wait: float) -> None:
-        with pytest.raises(ValueError, match=rf"^retry_after must be > 0 and finite, or None, got {wait}$"):
+    @pytest.mark.parametrize("wait", [0, -1.0, math.inf, math.nan, 1.1e9])
+    def test_a_wait_that_is_no_time_ahead_or_beyond_belief_is_refused(self, wait: float) -> None:
+        words = f"retry_after must be > 0 and <= 1e+09 seconds, or None, got {wait}"
+        with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
             Fault.of("rate_limited", retry_after=wait)
+
+    @pytest.mark.parametrize("digits", [400, 9_000])
+    def test_a_wait_of_more_digits_than_a_float_or_a_page_holds_is_refused(self, digits: int) -> None:
+        with pytest.raises(ValueError, match=r"^retry_after must be > 0 and <= 1e\+09 .*, got too many$"):
+            Fault.of("rate_limited", retry_after=10**digits)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("retry_after", "3", "retry_after must be seconds, or None, got str"),
+            ("retry_after", True, "retry_after must be seconds, or None, got bool"),
+            ("status", "x", "status must be a whole number, or None, got str"),
+            ("status", True, "status must be a whole number, or None, got bool"),
+            ("status", 429.0, "status must be a whole number, or None, got float"),
+            ("provider", None, "provider must be a text, got NoneType"),
+            ("request_id", 7, "request_id must be a text, got int"),
+            ("message", 7, "message must be a text, got int"),
+            ("charged", 1, "charged must be True or False, got 1"),
+            ("retryable", "no", "retryable must be True or False, got 'no'"),
+        ],
+    )
+    def test_a_value_of_the_wrong_kind_is_refused(self, name: str, value: object, words: str) -> None:
+        facts: dict[str, Any] = {"message": "x"} | {name: value}
+        with pytest.raises(TypeError, match=f"^{re.escape(words)}$"):
+            Fault.of("rate_limited", **facts)
+
+    @pytest.mark.parametrize("name", ["provider", "request_id"])
+    @pytest.mark.parametrize("value", ["a\nb", "a\x1b[0m", "\ud83d", "x" * 129])
+    def test_a_name_that_would_break_a_line_of_the_log_is_refused(self, name: str, value: str) -> None:
+        facts: dict[str, Any] = {name: value}
+        with pytest.raises(
+            ValueError, match=rf"^{name} must be one line of at most 128 printable characters"
+        ):
+            Fault.of("rate_limited", **facts)
+        assert Fault.of("rate_limited", provider="x" * 128, request_id="x" * 128).status is None
+
+    @pytest.mark.parametrize("name", ["kind", "priority", "fallback"])
+    @pytest.mark.parametrize("value", ["bad luck", [], None])
+    def test_what_is_none_of_the_choices_is_refused(self, name: str, value: object) -> None:
+        change: dict[str, Any] = {name: value}
+        with pytest.raises(ValueError, match=rf"^{name} must be one of .*, got "):
+            attrs.evolve(Fault.of("dns"), **change)
+        if name == "kind":
+            with pytest.raises(ValueError, match=r"^kind must be one of .*, got "):
+                Fault.of(value)  # type: ignore[arg-type]  # what nobody may do
+
+    @pytest.mark.parametrize("name", ["alert", "public_message"])
+    def test_what_comes_of_its_row_is_checked_where_it_is_changed(self, name: str) -> None:
+        change: dict[str, Any] = {name: 1}
+        with pytest.raises(TypeError, match=rf"^{name} must be "):
+            attrs.evolve(Fault.of("dns"), **change)
 
     def test_a_kind_that_there_is_not_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"^kind must be one of network_timeout, .*, got 'bad luck'$"):

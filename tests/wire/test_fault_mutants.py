@@ -14,9 +14,9 @@ from test_faults import FOREIGNERS, OURS, caused
 from actors.errors import NoneAnswered, ProviderFailed, QueueFull
 from actors.wire import answer_fault, faults, foreign_errors
 from actors.wire.cause_chain import leaves, stated_cause
+from actors.wire.error_row import ErrorRow
 from actors.wire.fault_rules import Rule, table_of
 from actors.wire.fault_rules.statuses import ANYBODY
-from actors.wire.foreign_errors import ErrorRow
 
 AUTH = ProviderFailed("x", status=401, kind="authentication_error")
 
@@ -102,6 +102,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "what was handled is a cause": (foreign_errors, "causes", handled),
     "every number of the system is a bug": (foreign_errors, "ERRNOS", {}),
     "a locked database is a broken one": (foreign_errors, "_is_busy", lambda _error: False),
+    "a library's error is not what it wraps": (foreign_errors, "_wrapped_row", lambda _error: None),
     "a broken database is a locked one": (foreign_errors, "_is_busy", lambda _error: True),
     "everything was charged": (
         faults,

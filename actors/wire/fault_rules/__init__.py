@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from actors.wire.fault_rules import anthropic, dashscope, groq, openai
 from actors.wire.fault_rules.rule import FaultTable, Rule
-from actors.wire.fault_rules.statuses import ANYBODY, kind_of_status
+from actors.wire.fault_rules.statuses import ANYBODY, PASSING, kind_of_status
 
 TABLES: Mapping[str, FaultTable] = MappingProxyType(
     {
@@ -23,7 +23,7 @@ TABLES: Mapping[str, FaultTable] = MappingProxyType(
 )
 """The table of each provider."""
 
-__all__ = ["TABLES", "FaultTable", "Rule", "kind_of_status", "table_of"]
+__all__ = ["PASSING", "TABLES", "FaultTable", "Rule", "kind_of_status", "table_of"]
 
 
 def table_of(provider: str) -> FaultTable:

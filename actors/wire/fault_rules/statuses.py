@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from actors.faults import FaultKind
-from actors.wire.fault_rules.rule import FaultTable
+from actors.wire.fault_rules.rule import FaultTable, Rule
 
 STATUSES: Mapping[int, FaultKind] = MappingProxyType(
     {
@@ -22,6 +22,7 @@ STATUSES: Mapping[int, FaultKind] = MappingProxyType(
         413: "context_length",
         423: "conflict",
         424: "server_error",  # something that the service depends on failed it
+        425: "conflict",  # sent before the line was safe from a replay; RFC 8470: once more, a little later
         429: "rate_limited",
         451: "permission_denied",
         503: "overloaded",
@@ -30,7 +31,35 @@ STATUSES: Mapping[int, FaultKind] = MappingProxyType(
 )
 """Statuses with a meaning of their own; `kind_of_status` knows the classes of the others."""
 
+PASSING: Mapping[int, bool] = MappingProxyType(
+    {
+        501: False,  # RFC 9110: the server cannot do this, for any resource
+        505: False,  # nor will it speak this version of HTTP the next time
+    }
+)
+"""Whether the same call can succeed later, of statuses that know better than their kinds."""
+
 ANYBODY = FaultTable(
+    rules=(
+        # DynamoDB and others of AWS say with 400 what the world says with 429; botocore tries these again.
+        Rule(
+            "rate_limited",
+            codes=frozenset(
+                {
+                    "limitexceededexception",
+                    "provisionedthroughputexceededexception",
+                    "requestlimitexceeded",
+                    "requestthrottled",
+                    "requestthrottledexception",
+                    "throttledexception",
+                    "throttling",
+                    "throttlingexception",
+                    "toomanyrequestsexception",
+                }
+            ),
+            statuses=frozenset({400}),
+        ),
+    ),
     types={
         "api_error": "server_error",
         "authentication_error": "auth_error",
@@ -45,7 +74,7 @@ ANYBODY = FaultTable(
         "request_too_large": "context_length",
         "server_error": "server_error",
         "timeout_error": "server_error",
-    }
+    },
 )
 """The table of whoever has none: its statuses, and types that mean the same to all who use them."""
 
