@@ -50,7 +50,7 @@ def bind_ids(
     """
     values = (session, user, conversation, request)
     given = {
-        name: _checked(name, value) for name, value in zip(ID_NAMES, values, strict=True) if value is not None
+        name: check_id(name, value) for name, value in zip(ID_NAMES, values, strict=True) if value is not None
     }
     token = _bound.set(MappingProxyType({**_bound.get(), **given}))
     try:
@@ -64,8 +64,13 @@ def bound_ids() -> Mapping[str, str]:
     return _bound.get()
 
 
-def _checked(name: str, value: object) -> str:
-    """Return an id that can stand in a log; no error quotes one, since it may name a person."""
+def check_id(name: str, value: object) -> str:
+    """Return an id that can stand in a log; no error quotes one, since it may name a person.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is empty, longer than 128 characters, or has one that cannot be printed.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, got {type(value).__name__}")
     text = str.__str__(value)

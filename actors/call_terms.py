@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from actors.bound_ids import check_id
 from actors.policies.claim import Claim
 from actors.policies.estimate import Estimate
 from actors.policies.scope import Scope
@@ -28,7 +29,8 @@ class CallTerms:
         ids: what tells whose call it is: session, user, conversation, request. Errors and the log have them.
 
     Raises:
-        TypeError, ValueError: a value that a `Claim` would refuse.
+        TypeError, ValueError: a value that a `Claim` would refuse, or, in tenant, kind or ids, a text that could not
+            stand in a log: of more than 128 characters, or with one that cannot be printed.
     """
 
     tenant: str = ""
@@ -41,6 +43,10 @@ class CallTerms:
 
     def __attrs_post_init__(self) -> None:
         self.claim(Usage())
+        told = {"tenant": self.tenant, "kind": self.kind, **self.ids}
+        for name, value in told.items():
+            if value or name in self.ids:
+                check_id(name, value)
 
     def claim(self, usage: Usage, *, model: str = "", estimate: Estimate | None = None) -> Claim:
         """Return the claim for `usage` on these terms, of which the input is by `estimate`."""

@@ -47,6 +47,11 @@ def test_all_that_was_said_stands_in_the_claim() -> None:
         ({"priority": math.inf}, ValueError, "priority must be finite, got inf"),
         ({"scopes": [KEY]}, TypeError, "scopes must be a tuple of Scope, got list"),
         ({"scopes": (KEY, KEY)}, ValueError, "scopes must be different from one another"),
+        ({"tenant": "a\nb"}, ValueError, "tenant must have printable characters only"),
+        ({"tenant": "x" * 129}, ValueError, "tenant must have 1 to 128 characters, got 129"),
+        ({"kind": "a\tb"}, ValueError, "kind must have printable characters only"),
+        ({"ids": {"user": ""}}, ValueError, "user must have 1 to 128 characters, got 0"),
+        ({"ids": {"user": 5}}, TypeError, "user must be text, got int"),
         ({"scopes": (POOL,)}, ValueError, "scopes must not hold pool, which every call falls under anyway"),
     ],
 )

@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 import attrs
 from structlog.typing import FilteringBoundLogger
 
+from actors.arguments import check_callable
 from actors.breaker_news import OnChange
 from actors.call_terms import CallTerms
 from actors.degradation import Degradation, OnEnd, telling
@@ -112,8 +113,12 @@ class Services:
             last: what answers when none of them does, such as `constant("sorry", ...)`.
 
         Raises:
-            LookupError: the settings have no such service, or `calls` has no way to call one of them.
+            LookupError: the settings have no such service, `calls` has no way to call one of them, or it has one for
+                what is no service.
+            TypeError: what is to be called cannot be.
         """
+        for each, call in calls.items():
+            check_callable(f"calls[{self._checked(each)!r}]", call)
         steps: list[Step[P, T]] = []
         for each in order_of(self.settings.services, self._checked(name)):
             if each not in calls:

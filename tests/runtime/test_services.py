@@ -364,6 +364,13 @@ async def test_a_chain_wants_to_know_how_each_is_called(autojump_clock: MockCloc
     async with open_services() as services:
         with pytest.raises(LookupError, match=r"^calls must name 'search_b', of the chain of 'search'$"):
             await services.chain("search", {"search": up})
+        with pytest.raises(LookupError, match=r"^there is no service 'serach'; there are search, "):
+            await services.chain("search", {"search": up, "search_b": up, "serach": up})
+        wrong: Any = 5
+        with pytest.raises(TypeError, match=r"^calls\['search'\] must be callable, got int$"):
+            await services.chain("search", {"search": wrong, "search_b": up})
+        # What is of another chain may stand beside them: one table of ways serves for all chains.
+        await services.chain("search", {"search": up, "search_b": up, "chat": up})
     assert autojump_clock.current_time() == 0.0
 
 
