@@ -46,6 +46,7 @@ from actors.transporter import Transporter
 from actors.wire.chat import ChatMessage, ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 from supervisors.runtime.runtime import open_runtime
+from supervisors.runtime.service_settings import ServiceSettings
 from supervisors.runtime.settings import ProviderSettings, Settings
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -178,6 +179,27 @@ async def test_a_profile_of_retries_decides_how_often_a_call_is_tried_again() ->
             await runtime.call(REQUEST)
 
     assert provider.statistics().requests == 2  # once more, as that profile has it for what passes by itself
+
+
+async def test_a_runtime_without_breakers_and_budgets_asks_a_model_that_is_down_as_often_as_it_is_called() -> (
+    None
+):
+    services = {**Settings().services, "model": ServiceSettings(breaker="off")}
+    settings = attrs.evolve(
+        settings_with(models=(FIRST,), retry={"budget": 0, "max_retries": 1}), services=services
+    )
+    provider = provider_for(settings, overload())
+    async with open_runtime(settings, transport=provider.transport) as runtime:
+        children = [child.id for child in await runtime.tree.which_children()]
+        for _ in range(5):
+            with pytest.raises(ProviderFailed):
+                await runtime.call(REQUEST)
+        with pytest.raises(LookupError, match=r"^the settings give 'model' no breaker$"):
+            await runtime.breakers.of("model")
+        assert dict(await runtime.breakers.snapshot()) == {}
+
+    assert f"budget/{FIRST}" not in children
+    assert provider.statistics().requests == 10
 
 
 async def test_services_know_how_busy_the_runtime_is() -> None:
