@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import socket
 import sqlite3
 import ssl
+import urllib.error
 from collections.abc import Callable, Mapping
+from email.message import Message
 
 import httpx
 import pytest
@@ -14,7 +18,9 @@ from hooks_loading import ROOT
 
 from actors.faults import FAULT_ROWS, Fault
 from actors.policies.outcomes import OUTCOME_ROWS
+from actors.wire.client_errors import CLIENT_ERRORS
 from actors.wire.faults import fault_of, fault_of_event, fault_of_response
+from actors.wire.foreign_errors import FOREIGN
 
 PAGE = (ROOT / "docs" / "explanation" / "failures.md").read_text("utf-8")
 
@@ -73,6 +79,35 @@ class Yours(Exception):
     """An exception that nobody knows."""
 
 
+def held(response: httpx.Response) -> Fault:
+    error = Yours()
+    error.response = response  # type: ignore[attr-defined]  # as anybody may set it
+    return fault_of(error)
+
+
+def headers_of(texts: Mapping[str, str]) -> Message:
+    message = Message()
+    for name, text in texts.items():
+        message[name] = text
+    return message
+
+
+def test_the_clients_that_are_known_are_named() -> None:
+    section = PAGE.split("### The clients that are known")[1].split("\n### ")[0]
+    named = {name.partition(".")[0] for name in re.findall(r"`([a-z0-9_.]+)`", section)}
+    assert {name.partition(".")[0] for name in CLIENT_ERRORS} <= named
+    foreign = {name.partition(".")[0] for name in FOREIGN} - {
+        "builtins",
+        "io",
+        "shutil",
+        "gzip",
+        "zlib",
+        "concurrent",
+    }
+    assert {name.removesuffix("_core") for name in foreign} <= named
+
+
+connect_timeout = type("ConnectTimeout", (OSError,), {"__module__": "requests.exceptions"})
 BAD = "invalid_request_error"
 WHAT_CAME: Mapping[str, Callable[[], Fault]] = {
     "529, or 503 with a page of HTML": lambda: answered(529, "overloaded_error"),
@@ -92,6 +127,15 @@ WHAT_CAME: Mapping[str, Callable[[], Fault]] = {
     ),
     "`sqlite3.OperationalError`, `SQLITE_BUSY`": lambda: sqlite_error("SQLITE_BUSY"),
     "the same, `SQLITE_FULL`": lambda: sqlite_error("SQLITE_FULL"),
+    "`URLError` of a refused connection": lambda: fault_of(urllib.error.URLError(ConnectionRefusedError())),
+    "`HTTPError` of `urllib`: 503 with `Retry-After: 7`": lambda: fault_of(
+        urllib.error.HTTPError("http://127.0.0.1/", 503, "x", headers_of({"Retry-After": "7"}), None)
+    ),
+    "`requests.ConnectTimeout`": lambda: fault_of(connect_timeout("x")),
+    "an `OSError` with `ENOSPC`": lambda: fault_of(OSError(errno.ENOSPC, "x")),
+    "an `OSError` without an errno, or an heir of it that nobody knows": lambda: fault_of(OSError("x")),
+    "425": lambda: fault_of_response(425, {}, b"", provider=""),
+    "501 or 505": lambda: fault_of_response(501, {}, b"", provider=""),
     "`KeyError`": lambda: fault_of(KeyError("x")),
     "a group of a reset connection and a `KeyError`": lambda: fault_of(
         ExceptionGroup("two", [ConnectionResetError(), KeyError("x")])
@@ -99,6 +143,7 @@ WHAT_CAME: Mapping[str, Callable[[], Fault]] = {
     "an exception of yours, raised from a `ConnectionResetError`": lambda: caused(
         Yours(), ConnectionResetError()
     ),
+    "an exception of yours that holds a response with 429": lambda: held(httpx.Response(429)),
     "an exception of yours": lambda: fault_of(Yours()),
 }
 SHOWN = {came: (fault, passes) for came, fault, passes in table("what came | fault")}
