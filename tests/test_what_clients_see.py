@@ -248,11 +248,20 @@ def test_the_search_finds_what_it_is_to_find() -> None:
             assert_says_nothing_of_the_inside(sentence)
 
 
+def planted(kind: FaultKind) -> Fault:
+    """Return a fault whose every text is full of secrets, also those that no fault can be made with."""
+    fault = Fault.of(kind, PLANTED, status=529, raw=PLANTED)
+    for name in ("provider", "request_id"):
+        object.__setattr__(fault, name, PLANTED)
+    return fault
+
+
 @pytest.mark.parametrize("kind", FAULT_KINDS)
 def test_no_kind_of_fault_says_anything_of_the_inside(kind: FaultKind) -> None:
     assert_says_nothing_of_the_inside(FAULT_ROWS[kind].public_message)
-    fault = Fault.of(kind, PLANTED, provider=PLANTED, status=529, request_id=PLANTED, raw=PLANTED)
-    for each in (fault, attrs.evolve(fault, public_message=PLANTED)):
+    fault, told = planted(kind), planted(kind)
+    object.__setattr__(told, "public_message", PLANTED)
+    for each in (fault, told):
         error = worsened(CallFailed(PLANTED, fault=each))
         assert json.loads(shown(error))["error"]["message"] == FAULT_ROWS[kind].public_message
 
@@ -263,7 +272,7 @@ def test_no_error_of_ours_says_anything_of_the_inside(kind: type[BaseException])
     shown(BaseExceptionGroup(PLANTED, [made(kind), KeyError(PLANTED)]))
     shown(BaseExceptionGroup(PLANTED, [BaseExceptionGroup(PLANTED, [made(kind)])]))
     for fault_kind in FAULT_KINDS:
-        shown(made(kind, fault=Fault.of(fault_kind, PLANTED, provider=PLANTED, raw=PLANTED)))
+        shown(made(kind, fault=planted(fault_kind)))
     wrapper = KeyError(PLANTED)
     wrapper.__cause__ = made(kind)
     shown(wrapper)

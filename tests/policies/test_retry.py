@@ -209,8 +209,10 @@ def test_a_wait_longer_than_the_time_left_is_refused_with_the_instant_it_would_e
 
 def test_a_hint_without_end_is_not_waited_for() -> None:
     policy = RetryPolicy(max_elapsed=math.inf)
+    fault = passing()
+    object.__setattr__(fault, "retry_after", 1.7e308)  # past the checks that a fault is made with
 
-    assert decide(policy, passing(1.7e308), now=1.7e308, started=0.0) == GiveUp("no time left", math.inf)
+    assert decide(policy, fault, now=1.7e308, started=0.0) == GiveUp("no time left", math.inf)
 
 
 # time
