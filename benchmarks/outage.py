@@ -13,8 +13,8 @@ Prints one JSON line:
     answered           the others
 
 Each caller asks, thinks for a while, and asks again. One that is refused comes back when it is told to. With `--bare`
-there is neither breaker nor budget: what retries alone make of the same outage. With `--models 2` both are down, and as
-at most half of them is given up at a time, one is asked all the while; `--share 1` lets both be given up.
+there is neither breaker nor budget: what retries alone make of the same outage. With `--models 2` both are down; with
+`--share 0.5` at most half of them is given up at a time, and so one is asked all the while.
 
 The outage is longer than ten minutes by a part of a minute, which the seed draws: ten minutes are a multiple of the
 seconds between two health checks, and one would knock in the very moment in which the door opens.
