@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 async def evening() -> None:
     """Let everything happen that can."""
-    for seed in range(4):
+    for seed in range(2):
         await Evening(seed).run()
         await trio.sleep(1000.0)
 
@@ -236,12 +236,7 @@ PLANTS: tuple[tuple[Plant, Check], ...] = (
             1.0,
         ),
     ),
-    (
-        forget_that_it_succeeded,
-        partial(
-            breakers.test_of_a_thousand_calls_at_the_half_open_instant_exactly_the_probes_are_sent, probes=1
-        ),
-    ),
+    (forget_that_it_succeeded, breakers.test_a_probe_whose_caller_leaves_in_mid_exchange_is_given_back),
     (forget_that_it_failed, breakers.test_each_retry_asks_the_breaker_again),
     (
         skip_the_first_question,
@@ -325,11 +320,17 @@ def name_of(value: Any) -> str:
     return value.func.__name__ if isinstance(value, partial) else value.__name__
 
 
+@cache
+def see_that_it_passes(check: Check) -> None:
+    """Run it without any bug, once."""
+    run(check, seed=1)
+
+
 @pytest.mark.parametrize(("plant", "check"), PLANTS, ids=name_of)
 def test_a_planted_bug_in_the_way_of_a_call_is_seen(
     plant: Plant, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(check, seed=1)  # without it all is well
+    see_that_it_passes(check)
     with monkeypatch.context() as patch:
         plant(patch)
         try:

@@ -30,9 +30,11 @@ from actors.call_path import CallPath, Line
 from actors.call_steps import Answered, Waiting, phrase
 from actors.endpoint import Endpoint, EndpointStatistics, answer, steps_of
 from actors.errors import (
+    BreakerOpen,
     CallFailed,
     NeverFits,
     NoneAnswered,
+    OutOfTime,
     ProviderFailed,
     QueueFull,
     Rejected,
@@ -158,6 +160,15 @@ async def test_what_is_no_request_is_its_callers_alone(request_: Any) -> None:
         assert endpoint.statistics().incarnation == 1
 
 
+@pytest.mark.parametrize("terms", [None, "urgent", {"priority": 1}])
+async def test_what_are_no_terms_is_their_callers_alone(terms: Any) -> None:
+    async with open_path(SimulatedProvider()) as path, open_actor(partial(Endpoint, path)) as endpoint:
+        with pytest.raises(TypeError, match=r"^terms must be CallTerms, got "):
+            await answer(endpoint, a_request(), terms)
+
+        assert endpoint.statistics().incarnation == 1
+
+
 async def test_a_crash_of_the_limiter_or_the_transport_does_not_reach_the_endpoint() -> None:
     provider = SimulatedProvider(latency=TWO_SECONDS)
 
@@ -239,6 +250,28 @@ async def test_a_call_goes_on_over_one_crash_of_the_endpoint_and_no_more(
         assert len(provider.log) == 2
 
 
+async def test_whoever_wants_to_know_is_told_how_each_call_ended_unless_it_was_left() -> None:
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    provider.script(server_error(nth=2))
+    ends: list[tuple[str, float]] = []
+
+    def on_end(error: Exception | None) -> None:
+        ends.append((type(error).__name__, trio.current_time()))
+
+    once = attrs.evolve(AT_ONCE, max_retries=0)
+    async with (
+        open_path(provider, retry=once) as path,
+        open_actor(partial(Endpoint, path, on_end=on_end)) as endpoint,
+    ):
+        await answer(endpoint, a_request())
+        with pytest.raises(ProviderFailed):
+            await answer(endpoint, a_request())
+        with trio.move_on_after(1):
+            await answer(endpoint, a_request())
+
+    assert ends == [("NoneType", 2.0), ("ProviderFailed", 2.5)]
+
+
 async def test_an_endpoint_that_has_ended_rejects_the_call() -> None:
     async with open_ended(Endpoint) as endpoint:  # type: ignore[arg-type]  # it is never made
         with pytest.raises(Rejected, match=r"^endpoint 'ended' has ended$"):
@@ -274,6 +307,13 @@ async def test_a_call_that_is_watched_goes_on_over_a_crash_of_the_endpoint_from_
         (NeverFits("x"), "too large for its limits"),
         (QueueFull("x"), "no capacity in time"),
         (CallFailed("x"), "call failed"),
+        (OutOfTime("x"), "no time left"),
+        (BreakerOpen("x", service="s", state="open", retry_at=1.0), "known to be down"),
+        (BreakerOpen("x", service="s", state="isolated", retry_at=None), "taken out by hand"),
+        (
+            NoneAnswered("x", [ReplyInvalid("x"), QueueFull("x"), ReplyInvalid("x")]),
+            "answer of no use; no capacity in time",
+        ),
     ],
     ids=repr,
 )
