@@ -30,7 +30,7 @@ from actors.fallback_run import FallbackRun
 from actors.fallback_scope import within
 from actors.faults import Fault
 from actors.kernel import Ref
-from actors.policies.retry_budget import check_price
+from actors.policies.retry_budget import DEFAULT_PRICE, check_price
 from actors.retry_budget import Budget
 from actors.wire.faults import fault_of
 
@@ -74,7 +74,7 @@ class FallbackChain(Generic[P, T]):
     budget: Ref[Budget] | None = attrs.field(
         default=None, kw_only=True, validator=checked_by(check_ref, or_none=True)
     )
-    price: int = attrs.field(default=1, kw_only=True, validator=checked_by(check_price))
+    price: int = attrs.field(default=DEFAULT_PRICE, kw_only=True, validator=checked_by(check_price))
     classify: Callable[[BaseException], Fault] = attrs.field(
         default=fault_of, kw_only=True, validator=checked_by(check_plain)
     )

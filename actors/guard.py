@@ -39,7 +39,7 @@ from actors.guarded_call import GuardedCall, GuardStatistics, GuardTally
 from actors.kernel import Ref
 from actors.policies.instants import check_instant
 from actors.policies.retry import RetryPolicy
-from actors.policies.retry_budget import check_price
+from actors.policies.retry_budget import DEFAULT_PRICE, check_price
 from actors.policies.retry_strategies import RetryPlan
 from actors.retry import retry
 from actors.retry_attempts import OnRetry, check_policy
@@ -86,7 +86,7 @@ class Guard:
     retry: RetryPolicy | RetryPlan = attrs.field(factory=RetryPolicy, validator=checked_by(check_policy))
     timeout: float = attrs.field(default=DEFAULT_TIMEOUT, validator=checked_by(_check_timeout))
     budget: Ref[Budget] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
-    price: int = attrs.field(default=1, kw_only=True, validator=checked_by(check_price))
+    price: int = attrs.field(default=DEFAULT_PRICE, kw_only=True, validator=checked_by(check_price))
     rng: random.Random | None = attrs.field(
         default=None, kw_only=True, validator=checked_by(check_dice, or_none=True)
     )

@@ -37,6 +37,7 @@ import trio
 from actors.faults import Fault
 from actors.kernel import Ref
 from actors.policies.retry import RetryPolicy
+from actors.policies.retry_budget import DEFAULT_PRICE
 from actors.policies.retry_strategies import RetryPlan
 from actors.retry_attempts import Attempts, OnRetry, RetryTerms, ShouldRetry
 from actors.retry_budget import Budget
@@ -58,7 +59,7 @@ async def retry(
     on_retry: OnRetry | None = None,
     should_retry: ShouldRetry | None = None,
     budget: Ref[Budget] | None = None,
-    price: int = 1,
+    price: int = DEFAULT_PRICE,
     rng: random.Random | None = None,
     load: Callable[[], float] | None = None,
     classify: Callable[[Exception], Fault] = fault_of,
@@ -106,7 +107,7 @@ def retrying(
     on_retry: OnRetry | None = None,
     should_retry: ShouldRetry | None = None,
     budget: Ref[Budget] | None = None,
-    price: int = 1,
+    price: int = DEFAULT_PRICE,
     rng: random.Random | None = None,
     load: Callable[[], float] | None = None,
     classify: Callable[[Exception], Fault] = fault_of,

@@ -17,7 +17,7 @@ from actors.errors import AskCycle, CallFailed, DeliveryError, Rejected, Underst
 from actors.faults import Fault
 from actors.kernel import Ref
 from actors.policies.retry import GiveUp, RetryPolicy
-from actors.policies.retry_budget import check_price
+from actors.policies.retry_budget import DEFAULT_PRICE, check_price
 from actors.policies.retry_strategies import RetryPlan
 from actors.retry_budget import Budget
 from actors.wire.faults import fault_of
@@ -58,7 +58,7 @@ class RetryTerms:
         default=None, validator=checked_by(check_plain, or_none=True)
     )
     budget: Ref[Budget] | None = attrs.field(default=None, validator=checked_by(check_ref, or_none=True))
-    price: int = attrs.field(default=1, validator=checked_by(check_price))
+    price: int = attrs.field(default=DEFAULT_PRICE, validator=checked_by(check_price))
     rng: random.Random | None = attrs.field(default=None, validator=checked_by(check_dice, or_none=True))
     load: Callable[[], float] | None = attrs.field(
         default=None, validator=checked_by(check_plain, or_none=True)

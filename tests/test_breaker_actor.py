@@ -336,8 +336,8 @@ async def test_health_checks_run_every_thirty_seconds_beside_the_mailbox_and_clo
         await trio.sleep(100.0)
         await fail(breaker, 3)
         assert (await refusal(breaker)).retry_at == 130.0
-        await trio.sleep_until(165.0)  # in the middle of the one that hangs
-        assert (await refusal(breaker)).retry_at == 190.0
+        await trio.sleep_until(165.0)  # in the middle of the one that hangs: it may be back any moment
+        assert (await refusal(breaker)).retry_at == 166.0
         assert trio.current_time() == 165.0
         await trio.sleep_until(191.0)
         assert (await refusal(breaker)).state == "open"

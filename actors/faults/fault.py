@@ -25,8 +25,9 @@ RATE_KINDS: Final[frozenset[FaultKind]] = frozenset(
 """What a limit of ours at the provider is the cause of: the service itself is well."""
 
 
-LONGEST_WAIT: Final = 1e9
-"""Seconds, some 31 years: beyond it the number is a mistake, not a wish."""
+LONGEST_WAIT: Final = 31 * 86_400.0
+"""Seconds, the longest month: spend limits end with it. Beyond it the number is a mistake and no wish, such as an
+instant where a time was meant; to obey it would shut a service for decades on the word of one answer."""
 
 _LONGEST_LINE: Final = 128
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -82,7 +83,9 @@ def _check_wait(_instance: object, attribute: attrs.Attribute[Any], value: objec
     if not 0 < value <= LONGEST_WAIT:
         # A whole number may have more digits than can be printed.
         got = "too many" if value > LONGEST_WAIT and isinstance(value, int) else value
-        raise ValueError(f"{attribute.name} must be > 0 and <= {LONGEST_WAIT:g} seconds, or None, got {got}")
+        raise ValueError(
+            f"{attribute.name} must be > 0 and <= {LONGEST_WAIT:.0f} seconds, or None, got {got}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -100,7 +103,7 @@ class Fault:
         provider: who said so, such as "anthropic"; empty where nobody in particular did.
         status: the HTTP status, or None where there was none.
         request_id: the provider's id of the request, or None.
-        retry_after: seconds, > 0 and <= 1e9, that the provider asks to wait, or None.
+        retry_after: seconds, > 0 and <= `LONGEST_WAIT`, that the provider asks to wait, or None.
         charged: False only where the provider is known not to have counted the attempt.
         raw: what it was made from, an exception or a response. It appears in no repr and is never logged whole.
 

@@ -43,8 +43,9 @@ all services of a role are out at once. A breaker that is half-open has had its 
   but for the passing of time, leads out.
 - There are never more probes out than the rules say, however many ask at the same instant.
 - It never refuses without an instant from which asking again makes sense, unless it is isolated. While its probes are
-  out that is when they are expected back, by what calls usually take, and not the end of their leases: whoever comes
-  then may be told to come once more, but nobody stays away for a minute from a service that is well after a second.
+  out, or a health check is, that is when they are expected back, by what calls usually take, and not the end of their
+  leases or the next check: whoever comes then may be told to come once more, but nobody stays away for a minute from a
+  service that is well after a second.
 - No ticket counts twice; `admitted == settled + forgotten + in_flight` at every instant.
 """
 
@@ -70,7 +71,7 @@ from actors.policies.breaker_tickets import Tickets
 from actors.policies.generations import Generations
 from actors.policies.instants import check_instant
 from actors.policies.open_time import OpenTime
-from actors.policies.probes import ProbeRound
+from actors.policies.probes import SOON, ProbeRound
 from actors.policies.tripwire import Tripwire
 from actors.policies.usual_time import UsualTime
 
@@ -107,6 +108,7 @@ class Breaker:
     _until: float = attrs.field(default=-math.inf, init=False)
     _wish: _Wish | None = attrs.field(default=None, init=False)
     _is_health_due: bool = attrs.field(default=False, init=False)
+    _checking_since: float | None = attrs.field(default=None, init=False)
     _tickets: Tickets = attrs.field(factory=Tickets, init=False)
     _tripwire: Tripwire = attrs.field(init=False)
     _round: ProbeRound = attrs.field(init=False)
@@ -238,6 +240,8 @@ class Breaker:
         """Whether a health check is to be made now; once for each that is due, so that nobody makes it twice."""
         self._advance(now)
         is_due, self._is_health_due = self._is_health_due, False
+        if is_due:
+            self._checking_since = now
         return is_due
 
     def health(self, ok: bool, now: float, *, generation: int | None = None) -> BreakerChange | None:
@@ -253,6 +257,7 @@ class Breaker:
         if not is_ours or generation not in (None, self.generation):
             self._late += 1
             return None
+        self._checking_since = None
         return self._close(now, "a health check succeeded") if ok else None
 
     # ── leave to open ───────────────────────────────────────────────────────────────────────────────────────
@@ -349,11 +354,17 @@ class Breaker:
         if self.state == "isolated":
             return Refused("isolated", None)
         if self.state == "open" and now < self._until:
-            return Refused("open", self._until)
+            return Refused("open", self._open_until(now))
         if self.state == "half_open" and self._round.free == 0:
             return Refused("half_open", self._round.expected_back(now, self._usual.seconds))
         is_hopeless = self.state in ("open", "half_open") and not deadline > now
         return Refused(self.state, now) if is_hopeless else None
+
+    def _open_until(self, now: float) -> float:
+        """Return when asking again makes sense: when a check that is out is expected back, or at the next."""
+        if self._checking_since is None:
+            return self._until
+        return min(self._until, max(now + SOON, self._checking_since + self._usual.seconds))
 
     def _counts(self, ticket: Ticket) -> bool:
         match self.state:
@@ -452,7 +463,7 @@ class Breaker:
 
     def _drop_what_is_pending(self) -> None:
         self._tripwire.turn_away()
-        self._wish, self._is_health_due = None, False
+        self._wish, self._is_health_due, self._checking_since = None, False, None
 
     # ── what falls due ──────────────────────────────────────────────────────────────────────────────────────
 

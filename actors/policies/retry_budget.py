@@ -27,6 +27,9 @@ from actors.policies.instants import shown
 DEFAULT_CAPACITY = 100_000
 """Tokens: some fifty retries of an ordinary call of 2,000, enough for a blip and gone early in an outage."""
 
+DEFAULT_PRICE = 2_000
+"""Tokens that an attempt stands for where nobody says how many: an ordinary call, fifty of which fill the purse."""
+
 DEFAULT_EARNS = 0.1
 """Share of its price that a first success brings in: in a long outage retries are then at most a tenth of the load."""
 

@@ -88,8 +88,13 @@ class _Asked:
 
 
 def _most_telling(error: BaseException, asked: _Asked, seen: set[int]) -> Fault:
-    faults = (_fault_of_one(leaf, asked, seen) for leaf in leaves(error, _is_whole))
-    return min(faults, key=lambda fault: (_RANK[fault.priority], fault.retryable))
+    faults = [_fault_of_one(leaf, asked, seen) for leaf in leaves(error, _is_whole)]
+    worst = min(faults, key=lambda fault: (_RANK[fault.priority], fault.retryable))
+    # Whoever tries all of it again comes back to each of them, and to none sooner than it asked.
+    longest = max((fault.retry_after for fault in faults if fault.retry_after is not None), default=None)
+    if not worst.retryable or longest == worst.retry_after:
+        return worst
+    return attrs.evolve(worst, retry_after=longest)
 
 
 def _is_whole(error: BaseException) -> bool:

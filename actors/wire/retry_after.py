@@ -40,7 +40,7 @@ def parse_retry_after(headers: Mapping[str, str], *, now_wall: datetime | None) 
             any skew between its clock and ours.
 
     Returns:
-        Seconds, > 0 and <= 1e9, or None when the server asks for nothing, or for nothing that makes sense.
+        Seconds, > 0 and at most a month, or None when the server asks for nothing, or for nothing that makes sense.
 
     Raises:
         ValueError: `now_wall` has no time zone.

@@ -74,7 +74,9 @@ class TermsBySettings:
         check = self.checks.get(model or "")
         if check is not None:
             rules = attrs.evolve(rules, recovery="health")
-        return BreakerTerms(rules, role=MODELS_ROLE, check=check)
+        # Where all may open at once there is nothing to ask leave for.
+        role = MODELS_ROLE if self.settings.provider.open_share < 1 else None
+        return BreakerTerms(rules, role=role, check=check)
 
 
 @attrs.frozen

@@ -44,10 +44,6 @@ T = TypeVar("T")
 ORDINARY_PRIORITY = PRIORITIES.index("medium")
 """What is as urgent as calls are that say nothing of it."""
 
-PRICE = 2000
-"""Tokens that an attempt of a service counts in its budget: as many as an ordinary call of a model, so that the same
-`retry.budget` means as many retries."""
-
 
 @attrs.define(eq=False)
 class Services:
@@ -92,7 +88,6 @@ class Services:
                 self.settings.retry.policy(service.max_retries),
                 service.timeout,
                 budget,
-                price=PRICE,
                 rng=random.Random(f"{self.seed}/service/{name}"),
                 load=self.load,
                 on_end=self._told_of(name),
@@ -124,7 +119,7 @@ class Services:
             if each not in calls:
                 raise LookupError(f"calls must name {each!r}, of the chain of {name!r}")
             steps.append(await self._step(each, calls[each]))
-        return FallbackChain(steps if last is None else [*steps, last], price=PRICE)
+        return FallbackChain(steps if last is None else [*steps, last])
 
     def terms(self, name: str) -> CallTerms:
         """Return the terms on which a service calls models: as urgent as its settings say.

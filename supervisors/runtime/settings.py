@@ -64,8 +64,9 @@ ATTEMPT_TIMEOUT = DEFAULT_ATTEMPT_TIMEOUT
 """1024 tokens at 50 a second take 20 s, and half as much again: what takes longer than that is a dead line."""
 HEALTH_CHECKS = True
 """A check costs a handful of tokens, and no caller's call; and it finds out every 30 s, however long the outage."""
-OPEN_SHARE = 0.5
-"""When all models fail at once, the cause is most often on our side: one of two is asked on."""
+OPEN_SHARE = 1.0
+"""All: the models of one provider go down together, and to stand in line for the last of them only to hear the same is
+worse than to be told at once. Who chains models that fail apart, and has no health checks, keeps one with 0.5."""
 HEDGES = False
 """A second copy is paid for as the first is: whoever wants the speed says so."""
 CACHE_SECONDS = 0.0

@@ -67,7 +67,7 @@ def test_without_them_retries_multiply_what_reaches_it() -> None:
 
 def test_one_of_two_models_is_asked_all_the_while_unless_both_may_be_given_up() -> None:
     both = attrs.evolve(SHORT, models=MODELS)
-    asked, given_up = drilled(both), drilled(attrs.evolve(both, share=1.0))
+    asked, given_up = drilled(attrs.evolve(both, share=0.5)), drilled(both)
     assert {"calls_per_call", "reached_provider"} <= exceeded(asked)
     assert asked["refused"] == 0
     assert "calls_per_call" not in exceeded(given_up)

@@ -29,8 +29,9 @@ from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Tic
 from actors.policies.open_time import OpenTime
 from actors.policies.retry_budget import RetryBudget
 from actors.wire import answer_fault, faults, foreign_errors, retry_after, stated_wait
+from actors.wire.error_row import ErrorRow
 from actors.wire.fault_rules.statuses import ANYBODY
-from actors.wire.foreign_errors import FOREIGN, ErrorRow
+from actors.wire.foreign_errors import FOREIGN
 
 ROOT = Path(__file__).parents[2]
 ALL = {table.topic: table for table in tables()}

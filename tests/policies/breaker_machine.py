@@ -255,10 +255,17 @@ class BreakerMachine(RuleBasedStateMachine):
             self.model.deny()
         self.agree_on_changes()
 
+    @rule()
+    def begin_a_health_check(self) -> None:
+        is_due = self.breaker.health_due(self.now)
+        assert is_due == self.model.is_health_due
+        if is_due:
+            self.model.checking_since = self.now
+        self.model.is_health_due = False
+
     @rule(ok=st.booleans(), age=st.sampled_from([None, 0, 0, 1]))
     def tell_of_health(self, ok: bool, age: int | None) -> None:
-        assert self.breaker.health_due(self.now) == self.model.is_health_due
-        self.model.is_health_due = False
+        self.begin_a_health_check()
         generation = None if age is None else self.model.generation - age
         self.breaker.health(ok, self.now, generation=generation)
         self.model.health(ok=ok, now=self.now, generation=generation)

@@ -69,6 +69,7 @@ class NaiveBreaker:
     memory: list[tuple[float, str]] = attrs.field(factory=list)
     wish: tuple[float | None] | None = None
     is_health_due: bool = False
+    checking_since: float | None = None
     refused: int = 0
     late: int = 0
     opened: int = 0
@@ -137,7 +138,9 @@ class NaiveBreaker:
             case "isolated":
                 return "isolated", None
             case "open" if now < self.until:
-                return "open", self.until
+                if self.checking_since is None:
+                    return "open", self.until
+                return "open", min(self.until, max(now + 1.0, self.checking_since + self.usual))
             case "half_open" if self.free == 0:
                 return "half_open", min(self.due, max(now + 1.0, self.probe_given_at + self.usual))
             case "open" | "half_open" if deadline <= now:
@@ -195,7 +198,7 @@ class NaiveBreaker:
 
     def begin(self) -> None:
         self.generation += 1
-        self.wish, self.is_health_due = None, False
+        self.wish, self.is_health_due, self.checking_since = None, False, None
         for call in self.calls:
             call.is_watched = call.is_leased = False
 
@@ -364,7 +367,9 @@ class NaiveBreaker:
             or generation not in (None, self.generation)
         ):
             self.late += 1
-        elif ok:
+            return
+        self.checking_since = None
+        if ok:
             self.enter("closed", now)
 
     def snapshot(self, now: float) -> BreakerSnapshot:

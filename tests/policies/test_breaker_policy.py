@@ -422,12 +422,21 @@ def test_a_health_check_is_due_every_thirty_seconds_and_asked_for_once() -> None
     assert not breaker.health_due(29.9)
     assert breaker.health_due(30.0)
     assert not breaker.health_due(30.0)
-    assert breaker.admit(45.0) == Refused("open", 60.0)
-    assert breaker.health(False, 50.0) is None
+    assert breaker.admit(45.0) == Refused("open", 46.0)  # the check may be back any moment
+    assert breaker.admit(59.5) == Refused("open", 60.0)  # and if it is not, there will be another
+    assert breaker.health(False, 59.6) is None
+    assert breaker.admit(59.7) == Refused("open", 60.0)
     assert breaker.health_due(60.0)
     assert breaker.health(True, 61.0) == BreakerChange(
         61.0, "open", "closed", 2, "a health check succeeded", None
     )
+
+
+def test_whoever_is_refused_after_a_check_that_failed_is_told_of_the_next_one() -> None:
+    breaker = tripped(recovery="health")
+    assert breaker.health_due(30.0)
+    assert breaker.health(False, 31.0) is None
+    assert breaker.admit(32.0) == Refused("open", 60.0)
 
 
 def test_no_call_is_let_through_to_try_where_health_checks_decide() -> None:

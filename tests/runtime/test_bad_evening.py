@@ -85,9 +85,8 @@ async def test_what_was_judged_is_what_a_good_evening_gives() -> None:
     assert (await evening()).analysis.results == (await analyze(settings=Settings())).analysis.results
 
 
-async def test_without_a_second_model_the_evening_costs_devon_and_nobody_else() -> None:
-    settings = settings_with(models=(FIRST,), retry={"max_retries": 4, "initial": 0.3, "cap": 0.3})
-    analysis = (await evening(settings=settings)).analysis
+async def test_without_a_second_model_and_patience_the_evening_costs_devon_and_nobody_else() -> None:
+    analysis = (await evening(settings=settings_with(models=(FIRST,), limits={"max_wait": 20.0}))).analysis
 
     assert tuple(analysis.results) == ("maya", "colton")
     assert analysis.errors["devon"].kind == "overloaded (529)"

@@ -24,6 +24,7 @@ from actors.guard import Guard
 from actors.policies.breaker_records import BreakerChange
 from actors.policies.degradation_rules import DegradationLevel
 from actors.policies.retry import RetryPolicy
+from actors.policies.retry_budget import DEFAULT_PRICE
 from actors.policies.retry_strategies import RetryPlan
 from actors.retry_budget import Budget
 from actors.telemetry import silent_log
@@ -33,7 +34,6 @@ from supervisors.child_spec import ChildSpec
 from supervisors.runtime.breaker_terms import TermsBySettings
 from supervisors.runtime.service_settings import DegradationSettings, ServiceSettings
 from supervisors.runtime.services import (
-    PRICE,
     Services,
     degradation_rules,
     hearing,
@@ -108,7 +108,7 @@ async def test_a_service_has_one_guard_however_many_ask_at_once(autojump_clock: 
 async def test_a_service_has_a_retry_budget_of_its_own_in_the_price_of_a_call(
     autojump_clock: MockClock,
 ) -> None:
-    settings = attrs.evolve(SETTINGS, retry=RetrySettings(budget=2 * PRICE))
+    settings = attrs.evolve(SETTINGS, retry=RetrySettings(budget=2 * DEFAULT_PRICE))
     async with open_services(settings) as services:
         chat = await services.guard("chat")
         with pytest.raises(ConnectionRefusedError) as caught:
@@ -119,7 +119,7 @@ async def test_a_service_has_a_retry_budget_of_its_own_in_the_price_of_a_call(
         assert (await chat.budget.ask(Budget.statistics())).left == 0
         search_b = await services.guard("search_b")
         assert search_b.budget is not None
-        assert (await search_b.budget.ask(Budget.statistics())).left == 2 * PRICE
+        assert (await search_b.budget.ask(Budget.statistics())).left == 2 * DEFAULT_PRICE
     assert autojump_clock.current_time() < 3.0
 
 
@@ -130,15 +130,15 @@ async def test_a_service_has_no_retry_budget_where_the_settings_say_none(autojum
 
 
 async def test_a_fallback_draws_on_the_budget_of_the_service_that_is_asked(autojump_clock: MockClock) -> None:
-    async with open_services(attrs.evolve(SETTINGS, retry=RetrySettings(budget=PRICE))) as services:
+    async with open_services(attrs.evolve(SETTINGS, retry=RetrySettings(budget=DEFAULT_PRICE))) as services:
         chain = await services.chain("search", {"search": down, "search_b": up})
         first, second = await services.guard("search"), await services.guard("search_b")
         assert first.budget is not None
         assert second.budget is not None
-        assert await first.budget.ask(Budget.withdraw(PRICE))
+        assert await first.budget.ask(Budget.withdraw(DEFAULT_PRICE))
         assert (await chain.call()).used == "search_b"
         assert (await second.budget.ask(Budget.statistics())).granted["fallback"] == 1
-        assert await second.budget.ask(Budget.withdraw(PRICE))
+        assert await second.budget.ask(Budget.withdraw(DEFAULT_PRICE))
         with pytest.raises(ConnectionRefusedError) as caught:
             await chain.call()
         assert getattr(caught.value, "is_out_of_budget", False)

@@ -57,7 +57,7 @@ def test_without_a_file_and_an_environment_every_default_holds() -> None:
         max_tokens=1024,
         attempt_timeout=30.0,
         health_checks=True,
-        open_share=0.5,
+        open_share=1.0,
         hedges=False,
         cache_seconds=0.0,
         stale_seconds=0.0,
