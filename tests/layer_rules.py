@@ -1,9 +1,9 @@
 """Who may import what: the house's floors as data, and the reading of source that checks them.
 
 Arrows point down only: faults <- errors <- policies <- wire <- coverage, and errors <- kernel; the cast stands on all
-of these, `supervisors` on `actors`. The simulated provider is pure but for its doors, and judges by limits of its own: a
-mistake that it shared with the client's policies it could not catch. Imports under `TYPE_CHECKING` and inside functions
-count like any other.
+of these, `supervisors` on `actors`. The simulated provider is pure but for its doors, and judges by limits of its own:
+a mistake that it shared with the client's policies it could not catch. Imports under `TYPE_CHECKING` and inside
+functions count like any other.
 """
 
 from __future__ import annotations
