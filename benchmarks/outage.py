@@ -13,8 +13,8 @@ Prints one JSON line:
     answered           the others
 
 Each caller asks, thinks for a while, and asks again. One that is refused comes back when it is told to. With `--bare`
-there is neither breaker nor budget: what retries alone make of the same outage. With `--models 2` both are down; with
-`--share 0.5` at most half of them is given up at a time, and so one is asked all the while.
+there is neither breaker nor budget: what retries alone make of the same outage. Both models are down, or the only one
+with `--models 1`; with `--share 0.5` at most half of them is given up at a time, and so one is asked all the while.
 
 The outage is longer than ten minutes by a part of a minute, which the seed draws: ten minutes are a multiple of the
 seconds between two health checks, and one would knock in the very moment in which the door opens.
@@ -80,7 +80,7 @@ class Weather:
         ends: instant at which the outage is over.
     """
 
-    models: tuple[str, ...] = MODELS[:1]
+    models: tuple[str, ...] = MODELS
     fault: str = "refused"
     is_bare: bool = False
     share: float = OPEN_SHARE
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the drill and print its line; what was aimed at goes to standard error."""
     parser = argparse.ArgumentParser(prog="outage", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0, help="decides everything (default: 0)")
-    parser.add_argument("--models", type=int, default=1, choices=(1, 2), help="models of the chain, all down")
+    parser.add_argument("--models", type=int, default=2, choices=(1, 2), help="models of the chain, all down")
     parser.add_argument(
         "--fault", default="refused", choices=("refused", "overloaded"), help="how it is down"
     )

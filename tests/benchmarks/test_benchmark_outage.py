@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from actors.testing.provider import SimulatedProvider, message_request
 from actors.testing.run import run_seeded
 
-SHORT = Weather(callers=40, calm=60.0, lasting=180.0, after=120.0)
+SHORT = Weather(models=MODELS[:1], callers=40, calm=60.0, lasting=180.0, after=120.0)
 
 KEYS = [
     "calls",
