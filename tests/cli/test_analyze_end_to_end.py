@@ -21,7 +21,7 @@ NO_SECOND_MODEL = {
     "UNDERSTUDY_RETRY__MAX_RETRIES": "4",
     "UNDERSTUDY_RETRY__INITIAL": "0.1",
     "UNDERSTUDY_RETRY__CAP": "0.2",
-    "UNDERSTUDY_LIMITS__MAX_WAIT": "20",  # shorter than a breaker is open: a reading would wait it out otherwise
+    "UNDERSTUDY_SERVICES__MODEL__BREAKER": "off",  # a reading would wait until its only model is up again
 }
 LONGEST = 60.0
 """Seconds until a process counts as stuck."""
