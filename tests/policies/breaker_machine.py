@@ -262,6 +262,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if is_due:
             self.model.checking_since = self.now
         self.model.is_health_due = False
+        self.agree_on_changes()
 
     @rule(ok=st.booleans(), age=st.sampled_from([None, 0, 0, 1]))
     def tell_of_health(self, ok: bool, age: int | None) -> None:
