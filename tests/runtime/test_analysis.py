@@ -50,7 +50,8 @@ async def test_the_bad_evening_is_survived_over_http_too() -> None:
     analysis = await analyze_screenplay(SIGN, settings, observer=unobserved, trouble=True)
 
     assert analysis.errors == {}
-    met = {incident.what for incident in analysis.incidents}
+    # On a real clock it may be the third failure in a row, which opens the breaker: then the model is named before it.
+    met = {incident.what.rpartition(": ")[2] for incident in analysis.incidents}
     assert met >= {"overloaded (529)", "answer cut off or garbled", "reader crashed (RuntimeError)"}
     assert analysis.readers["maya"].restarts == 1
     assert analysis.readers["devon"].fell_back
