@@ -23,7 +23,7 @@ from actors.breaker import Breaker
 from actors.errors import Interrupted, MailboxFull, NotDelivered, Quarantined, QueueFull, Rejected
 from actors.faults.fault import Fault
 from actors.kernel import Message, Ref
-from actors.policies.breaker_records import Outcome, Ticket
+from actors.policies.breaker_records import BreakerState, Outcome, Ticket
 from actors.policies.instants import check_instant
 from actors.policies.outcomes import open_until, outcome_of
 from actors.wire.faults import fault_of
@@ -56,6 +56,13 @@ class Passing:
     def is_probe(self) -> bool:
         """Whether it is a trial call, on which it hangs whether the breaker closes."""
         return self.ticket is not None and self.ticket.is_probe
+
+    @property
+    def state(self) -> BreakerState | None:
+        """The state in which the breaker let it pass; None where there is none."""
+        if self.ticket is None:
+            return None
+        return "half_open" if self.ticket.is_probe else "closed"
 
     def succeeded(self, took: float | None = None) -> None:
         """Say that the service has answered; one that took too long for the breaker's rules counts as slow.

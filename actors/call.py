@@ -26,7 +26,7 @@ from contextlib import aclosing
 
 import trio
 
-from actors.breaking import Passing, check_breaker, pass_breaker
+from actors.breaking import check_breaker, pass_breaker
 from actors.call_path import CallPath
 from actors.call_steps import Answered, Calling, CallStep, Failed, Waiting, phrase
 from actors.call_terms import ORDINARY, CallTerms
@@ -122,7 +122,7 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
             ) as held:
                 place = held.grant.place
                 async with pass_breaker(line.breaker) as passing:
-                    breaker = _state(passing)
+                    breaker = passing.state
                     turn.tries.begin()
                     tally.attempts += 1
                     yield Calling(line.model, tally.attempts, held.grant.waited)
@@ -152,10 +152,3 @@ async def _with_retries(call: CallUnderWay, turn: Turn) -> AsyncGenerator[CallSt
             turn.spending.succeeded()
             yield tally.answered(reply, line.model)
             return
-
-
-def _state(passing: Passing) -> str | None:
-    """Return the state in which a breaker let a call pass, or None where there is none."""
-    if passing.ticket is None:
-        return None
-    return "half_open" if passing.is_probe else "closed"

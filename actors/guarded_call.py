@@ -118,8 +118,7 @@ class GuardedCall:
     def _passes(self, passing: Passing) -> None:
         self.made += 1
         self.tally.attempts += 1
-        if passing.ticket is not None:
-            self._state = "half_open" if passing.is_probe else "closed"
+        self._state = passing.state
 
     def _give_back(self) -> None:
         """Give back what the retry had paid for an attempt that was not made."""
