@@ -264,7 +264,7 @@ class Limiter(Actor):
         claim, now, memory = _claim(claim), self.now(), self._memory
         self._due = None
         try:
-            decision = self._queue.request(claim, memory.book(claim), now, now)
+            decision = self._queue.request(claim, memory.book(claim, now), now, now)
         except Rejected as rejected:
             memory.tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
             if isinstance(rejected, NeverFits):
@@ -481,7 +481,7 @@ class Limiter(Actor):
     ) -> Granted | Queued | TimedOut:
         """Ask the queue, for one who comes first or again: who stood in line over this ledger stands there again."""
         now, since = self.now(), self.deferred_since
-        booking = self._memory.book(claim)
+        booking = self._memory.book(claim, now)
         if since is not None and self._memory.began_in < self.incarnation:
             return self._queue.rejoin(claim, booking, now, deadline, since, place=place)
         return self._queue.request(claim, booking, now, deadline if waits else now, since=since, place=place)

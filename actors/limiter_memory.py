@@ -110,11 +110,12 @@ class LimiterMemory:
             rules, ledger, learner, OutputLearner(rules.output), estimator, Ramp(learner.limits.requests)
         )
 
-    def book(self, claim: Claim) -> Booking:
+    def book(self, claim: Claim, now: float) -> Booking:
         """Return how a claim stands in the books, by what its kind of output has come to."""
         limits = [self.ledger.limits_of(scope) for scope in claim.all_scopes]
         least = _least(kept.output_tokens for kept in limits)
-        booking = self.outputs.book(claim, limit=least, in_doubt=self.ledger.in_doubt)
+        overdue = self.ledger.overdue(now)
+        booking = self.outputs.book(claim, limit=least, in_doubt=self.ledger.in_doubt, overdue=overdue)
         if claim.estimate is None:
             return booking
         estimate = self.estimator.estimate_again(claim.model, claim.estimate)
@@ -122,9 +123,9 @@ class LimiterMemory:
         most = max(estimate.expected, _least(kept.input_tokens for kept in limits))
         return booking.with_input(int(min(estimate.at_most, most)), estimate)
 
-    def rebook(self, claim: Claim, _booking: Booking) -> Booking:
+    def rebook(self, claim: Claim, _booking: Booking, now: float) -> Booking:
         """Return how a claim that waits stands in the books by now: all that was learned meanwhile counts."""
-        return self.book(claim)
+        return self.book(claim, now)
 
     def learn_sizes(
         self, claim: Claim, estimate: Estimate | None, prompt_tokens: int | None, output_tokens: int | None

@@ -54,7 +54,7 @@ class Desk:
     def acquire(self, claim: Claim, now: float) -> Granted | Queued:
         """Do what the op does: whoever is due goes first."""
         self.advance(now)
-        return self.queue.request(claim, self.memory.book(claim), now)
+        return self.queue.request(claim, self.memory.book(claim, now), now)
 
     def report(self, reservation: ReservationId, claim: Claim, now: float) -> list[Granted]:
         """Do what the op does, and return whom that lets through."""

@@ -15,6 +15,7 @@ import attrs
 import pytest
 import test_call_limits as calls
 import test_limiter_gate as gate
+import test_limiter_late_answers as late
 import test_limiter_ops as ops
 import test_limiter_scopes as scopes
 import test_reservation as reservations
@@ -211,6 +212,17 @@ def trust_the_first_estimate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LimiterMemory, "book", book)
 
 
+def believe_that_late_answers_are_short(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "overdue", lambda _self, _now: 0)
+
+
+def look_at_late_answers_as_they_were(patch: pytest.MonkeyPatch) -> None:
+    def overdue(self: Ledger, _now: float) -> int:
+        return self._late.beyond(self._now)  # what a ledger would say that was not told the time
+
+    patch.setattr(Ledger, "overdue", overdue)
+
+
 def tell_nobody_that_it_waits(patch: pytest.MonkeyPatch) -> None:
     park = Limiter._park
     patch.setattr(
@@ -284,6 +296,14 @@ PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     ),
     (forget_the_margin, scopes.test_the_margin_is_kept_of_limits_that_are_learned),
     (trust_the_first_estimate, scopes.test_an_estimate_is_made_again_by_what_was_learned_meanwhile),
+    (
+        believe_that_late_answers_are_short,
+        late.test_whoever_comes_while_a_late_answer_may_have_filled_the_window_waits_for_its_end,
+    ),
+    (
+        look_at_late_answers_as_they_were,
+        late.test_what_is_late_by_now_counts_even_if_nobody_asked_since_its_grant,
+    ),
     (tell_nobody_that_it_waits, ops.test_who_has_to_wait_is_told_its_place_at_once_and_others_are_not),
     (
         tell_nobody_that_it_waits,

@@ -54,6 +54,7 @@ from actors.policies.account import Counted, length_of_wait
 from actors.policies.accounts import Accounts
 from actors.policies.booking import Booking
 from actors.policies.instants import add_up, check_instant
+from actors.policies.late_answers import LateAnswers
 from actors.policies.ledger_audit import ledger_faults
 from actors.policies.ledger_records import (
     AlreadySettled,
@@ -125,6 +126,7 @@ class Ledger:
     _accounts: Accounts = attrs.field(init=False)
     _held: dict[ReservationId, Reserved] = attrs.field(factory=dict[ReservationId, Reserved], init=False)
     _ripening: Ripening = attrs.field(init=False)
+    _late: LateAnswers = attrs.field(init=False)
     _orphans: Orphans = attrs.field(init=False)
     # The most output that calls under way may bring, whatever is held of it.
     _unsure: int = attrs.field(default=0, init=False)
@@ -139,6 +141,7 @@ class Ledger:
         check_instant("slack", self._slack, earliest=0)
         self._accounts = Accounts(self._limits, self._kinds, self._algorithm)
         self._ripening = Ripening(self._slack)
+        self._late = LateAnswers()
         self._orphans = Orphans(check_instant("patience", self._patience, earliest=0))
 
     def reserve(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> ReservationId | Shortfall:
@@ -286,6 +289,8 @@ class Ledger:
             if add_up(started_at, self._slack) <= now:
                 sent = Counted(started_at, self._slack)
             self._ripening.learn(now - started_at)
+            if output_tokens is not None:
+                self._late.learn(now - started_at, output_tokens)
         actual = reserved.supposed.corrected(input_tokens, output_tokens)
         return self._settle(reservation_id, actual, now, sent, Counted(now))
 
@@ -449,6 +454,11 @@ class Ledger:
         """How many calls under way may have produced output that is not booked at completion yet."""
         return self._in_doubt
 
+    def overdue(self, now: float) -> int:
+        """How many tokens the answers that are late have probably produced beyond what is held of them."""
+        self.expire(now)
+        return self._late.beyond(now)
+
     def supposed(self, reservation_id: ReservationId) -> Usage:
         """What a reservation that is not settled is taken to have used as long as nobody tells."""
         return self._held[reservation_id].supposed
@@ -564,6 +574,7 @@ class Ledger:
         del self._held[reservation_id]
         self._unsure -= reserved.booking.at_most
         self._in_doubt -= reserved.is_ripe
+        self._late.forget(reservation_id)
         self._orphans.forget(reservation_id)
         self._freed.update(dict.fromkeys(reserved.scopes))
         self._is_changing = False
@@ -605,6 +616,7 @@ class Ledger:
         reserved.held += more
         reserved.is_ripe = True
         self._in_doubt += 1
+        self._late.put(reservation_id, reserved.granted_at, reserved.booking.ripens, reserved.booking.at_most)
         self._is_changing = False
 
     def _check_now(self, now: float) -> None:

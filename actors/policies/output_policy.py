@@ -35,6 +35,9 @@ OUTPUT_POLICIES: tuple[OutputPolicyName, ...] = get_args(OutputPolicyName)
 DEFAULT_FACTOR = 1.5
 """Answers of one kind seldom differ by more from their mean, and a mean of few by little."""
 
+MOST_OVERDUE = 0.5
+"""Of the limit: for answers that are late. One that never comes must not hold up everybody else."""
+
 DEFAULT_QUANTILE = 0.9
 """Nine answers in ten are no longer; what the tenth has more is charged when it ends, and the nine have it to spare."""
 
@@ -91,7 +94,7 @@ class OutputLearner:
     policy: OutputPolicy = attrs.field(factory=OutputPolicy)
     _lengths: OutputLengths = attrs.field(factory=OutputLengths, init=False)
 
-    def book(self, claim: Claim, *, limit: float = math.inf, in_doubt: int = 0) -> Booking:
+    def book(self, claim: Claim, *, limit: float = math.inf, in_doubt: int = 0, overdue: int = 0) -> Booking:
         """Return how `claim` stands in the books; requests and input are held as they are claimed.
 
         Args:
@@ -99,11 +102,13 @@ class OutputLearner:
             limit: the smallest limit of output tokens that it falls under. A guess larger than that is booked as the
                 limit, since it could never be granted; `max_tokens` is no guess, the provider would refuse it too.
             in_doubt: calls under way whose answers may have been produced already, and be longer than is expected.
+            overdue: what those that are late have probably produced beyond what is held of them, output tokens.
         """
         most, expected = claim.usage.output_tokens, self.expected(claim)
         match self.policy.name:
             case "at_completion":
-                room = min(most, max(1, expected)) + self._lengths.surprise(claim.kind, in_doubt)
+                unseen = self._lengths.surprise(claim.kind, in_doubt) + min(overdue, limit * MOST_OVERDUE)
+                room = min(most, max(1, expected)) + unseen
                 return _booking(claim, held=0, needed=min(limit, room), ripens=expected)
             case "estimate":
                 return _held(claim, min(most, limit, math.ceil(self.policy.factor * expected)))

@@ -18,11 +18,11 @@ from actors.policies.waiting_lines import WaitingLines
 
 Answer = TypeVar("Answer")
 
-Rebook = Callable[[Claim, Booking], Booking]
-"""From a claim and how it was booked when it was made, to how it would be booked now."""
+Rebook = Callable[[Claim, Booking, float], Booking]
+"""From a claim, how it was booked when it was made, and the present, to how it would be booked now."""
 
 
-def as_booked(_claim: Claim, booking: Booking) -> Booking:
+def as_booked(_claim: Claim, booking: Booking, _now: float) -> Booking:
     """Leave a booking as it was made."""
     return booking
 
@@ -66,7 +66,7 @@ class Weighing:
         """
         while (lane := self.lines.next_to_weigh()) is not None:
             head = lane.head
-            booking = self.rebook(head.claim, head.booking)
+            booking = self.rebook(head.claim, head.booking, now)
             answer = ask(booking, lane.scopes, now)
             if not isinstance(answer, Shortfall) or answer.available_at == math.inf:
                 return head, booking, answer

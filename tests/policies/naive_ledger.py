@@ -121,6 +121,7 @@ class NaiveCall:
     held: Usage
     arrived: Part | None = None
     is_ripe: bool = False
+    late_after: float = math.inf
     expires_at: float = math.inf
     is_settled: bool = False
     given_up: Usage | None = None
@@ -150,6 +151,7 @@ class NaiveLedger:
     calls: dict[int, NaiveCall] = attrs.field(factory=dict[int, NaiveCall])
     books: dict[Scope, list[NaiveLimit]] = attrs.field(factory=dict[Scope, list[NaiveLimit]])
     quickest: float = math.inf
+    answers: list[tuple[float, int]] = attrs.field(factory=list[tuple[float, int]])
     expired: int = 0
 
     # ── what is asked ───────────────────────────────────────────────────────────────────────────────────────
@@ -205,6 +207,22 @@ class NaiveLedger:
             for books in self.of(scope)
         )
 
+    @property
+    def pace(self) -> float:
+        """Tokens per second of all answers, of which each counts for a 128th less than the one after it."""
+        seconds = tokens = 0.0
+        for taken, length in self.answers:
+            seconds = seconds * (1 - 1 / 128) + taken
+            tokens = tokens * (1 - 1 / 128) + length
+        return tokens / seconds if seconds else 0.0
+
+    def overdue(self) -> int:
+        calls = [self.calls[number] for number in self.in_flight()]
+        late = [call for call in calls if call.late_after < self.now]
+        produced = self.pace * sum(self.now - call.granted_at for call in late)
+        most = sum(call.booking.at_most for call in late)
+        return max(0, min(most, math.ceil(produced)) - sum(call.booking.ripens for call in late))
+
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────────
 
     def advance(self, now: float) -> None:
@@ -226,6 +244,8 @@ class NaiveLedger:
             more = call.booking.ripens - call.booking.held.output_tokens
             if not (call.is_ripe or call.is_settled or more <= 0) and self.now - call.granted_at > certain:
                 call.is_ripe = True
+                if self.pace and call.booking.at_most > call.booking.ripens:
+                    call.late_after = call.granted_at + call.booking.ripens / self.pace
                 call.held += Usage(0, 0, more)
                 self._note_peaks(call.scopes)
 
@@ -251,6 +271,8 @@ class NaiveLedger:
             if Fraction(started_at) + Fraction(self.slack) <= self.now:
                 sent = (started_at, self.slack)
             self.quickest = min(self.quickest, self.now - started_at)
+            if outputs is not None:
+                self.answers.append((self.now - started_at, outputs))
         actual = known(call.supposed, inputs, outputs)
         promised = call.promised
         self._end(call, actual, sent, (self.now, 0.0))

@@ -230,7 +230,7 @@ def test_whoever_is_first_is_booked_by_what_is_known_then() -> None:
     book = pool_book(3)
     known = [3]
 
-    def rebook(claim: Claim, booking: Booking) -> Booking:
+    def rebook(claim: Claim, booking: Booking, _now: float) -> Booking:
         assert booking == Booking.plain(claim.usage)
         return Booking.plain(Usage(known[0]))
 

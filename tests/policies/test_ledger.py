@@ -556,6 +556,28 @@ def test_those_whose_output_may_be_ripe_are_in_doubt_until_they_are_settled() ->
     assert ledger.in_doubt == 0
 
 
+def test_an_answer_that_is_late_is_overdue_by_what_it_has_probably_produced() -> None:
+    ledger = Ledger(SMALL)
+    teacher = grant(ledger, 0.0, 0, 0, 0)
+    ledger.report(teacher, 2.0, input_tokens=0, output_tokens=20, started_at=0.0)
+    late = grant_booking(ledger, 2.0, attrs.evolve(RIPENING, at_most=100))
+
+    assert [ledger.overdue(now) for now in (2.0, 4.0, 6.0, 60.0)] == [0, 0, 20, 80]
+
+    ledger.report(late, 60.0, input_tokens=None, output_tokens=90)
+    assert ledger.overdue(90.0) == 0
+
+
+def test_an_answer_of_unknown_length_or_sending_tells_nothing_of_the_pace() -> None:
+    for output_tokens, started_at in ((None, 0.0), (20, None)):
+        ledger = Ledger(SMALL)
+        teacher = grant(ledger, 0.0, 0, 0, 0)
+        ledger.report(teacher, 2.0, input_tokens=0, output_tokens=output_tokens, started_at=started_at)
+        grant_booking(ledger, 2.0, attrs.evolve(RIPENING, at_most=100))
+
+        assert ledger.overdue(50.0) == 0
+
+
 @pytest.mark.parametrize("now", [0.0, 50.0])
 def test_unknown_output_counts_as_expected_whether_it_was_ripe_or_not(now: float) -> None:
     ledger = Ledger(SMALL)

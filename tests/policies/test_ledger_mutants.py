@@ -17,6 +17,7 @@ from actors.policies import ledger as ledger_module
 from actors.policies import meter as meter_module
 from actors.policies.account import Account, Counted
 from actors.policies.booking import Booking
+from actors.policies.late_answers import LateAnswers
 from actors.policies.ledger import Ledger
 from actors.policies.ledger_records import (
     AlreadySettled,
@@ -354,6 +355,21 @@ class RipensLate(Ripening):
         return 0.0 if self._quickest == math.inf else self._quickest
 
 
+class AwaitsWhoHasBeenAnswered(LateAnswers):
+    def forget(self, reservation_id: ReservationId) -> None:
+        """Go on waiting."""
+
+
+class CallsNobodyLate(LateAnswers):
+    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, most: int) -> None:
+        """Lose it."""
+
+
+class CountsLateAnswersBeyondTheirMost(LateAnswers):
+    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, most: int) -> None:
+        super().put(reservation_id, granted_at, expected, 9 * most)
+
+
 class GivesMoreTimeEachTime(Orphans):
     def watch(self, reservation_id: ReservationId, now: float) -> None:
         self.forget(reservation_id)
@@ -375,6 +391,9 @@ class LosesPatienceEarly(Orphans):
         (ledger_module, "Ripening", NeverRipens),
         (ledger_module, "Ripening", RipensAtOnce),
         (ledger_module, "Ripening", RipensLate),
+        (ledger_module, "LateAnswers", AwaitsWhoHasBeenAnswered),
+        (ledger_module, "LateAnswers", CallsNobodyLate),
+        (ledger_module, "LateAnswers", CountsLateAnswersBeyondTheirMost),
         (ledger_module, "Orphans", GivesMoreTimeEachTime),
         (ledger_module, "Orphans", LosesPatienceEarly),
     ],

@@ -116,6 +116,19 @@ def test_at_completion_needs_room_for_the_surprises_of_calls_that_are_in_doubt()
     assert made.book(claim(most=50), in_doubt=1).needed.output_tokens == 50 + DEVIATIONS * 40
 
 
+def test_at_completion_needs_room_for_what_late_answers_have_produced_up_to_half_the_limit() -> None:
+    made = learner("at_completion", *[100, 100, 100, 100, 200])
+    assert made.book(claim(), overdue=300) == booked(held=0, needed=420, ripens=120)
+    assert made.book(claim(), overdue=300, limit=500).needed.output_tokens == 120 + 250
+    assert made.book(claim(), overdue=300, limit=200).needed.output_tokens == 200
+
+
+@pytest.mark.parametrize("name", ["estimate", "learned", "max_tokens"])
+def test_policies_that_hold_output_from_the_grant_leave_late_answers_to_that(name: OutputPolicyName) -> None:
+    made = learner(name, *range(20))
+    assert made.book(claim(), in_doubt=4, overdue=300) == made.book(claim())
+
+
 def test_statistics_tell_of_answers_by_kind() -> None:
     made = learner("estimate", 10, 30)
     assert made.statistics() == {"coverage": OutputStatistics(answers=2, mean=20, longest=30)}
