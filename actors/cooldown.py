@@ -24,11 +24,11 @@ from collections.abc import Callable
 import attrs
 
 from actors.kernel import Actor, Deferred, Delivery, op
-from actors.policies.cooldown import CooldownPolicy
-from actors.policies.cooldown_records import CooldownStatistics, Pause, Trouble
-from actors.policies.cooldown_rules import DEFAULT_RULES, CooldownRules
+from actors.policies.cooldown.cooldown import CooldownPolicy
+from actors.policies.cooldown.ramp import FULL_SIZE, Ramp
+from actors.policies.cooldown.records import CooldownStatistics, Pause, Trouble
+from actors.policies.cooldown.rules import DEFAULT_RULES, CooldownRules
 from actors.policies.instants import check_instant
-from actors.policies.ramp import FULL_SIZE, Ramp
 
 WAKE_GAP = 0.25
 """Seconds between two who are let go after a pause, at least: four a second, so that the first refusal, which takes

@@ -26,10 +26,10 @@ from actors import telemetry
 from actors.arguments import check_plain, check_ref
 from actors.errors import Rejected
 from actors.kernel import Actor, Delivery, Ref, op
-from actors.policies import degradation as policy
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.degradation_rules import DEFAULT_RULES, NORMAL, DegradationLevel, DegradationRules
-from actors.policies.outcomes import outcome_of
+from actors.policies.breaker.outcomes import outcome_of
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.degradation import degradation as policy
+from actors.policies.degradation.rules import DEFAULT_RULES, NORMAL, DegradationLevel, DegradationRules
 from actors.wire.faults import fault_of
 
 Listener = Callable[[DegradationLevel], object]

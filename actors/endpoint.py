@@ -10,14 +10,14 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors.bound_ids import bound_ids
-from actors.call import place_call
-from actors.call_log import CallLog
-from actors.call_path import CallPath
-from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver
-from actors.call_terms import ORDINARY, CallTerms
+from actors.call.call import place_call
+from actors.call.log import CallLog
+from actors.call.path import CallPath
+from actors.call.steps import Answered, Calling, CallStep, Failed, PassedOver
+from actors.call.terms import ORDINARY, CallTerms
 from actors.errors import ActorStopped, CallFailed, Interrupted, Rejected
 from actors.kernel import Actor, Ref, op
-from actors.retry_scope import is_retrying
+from actors.retry.scope import is_retrying
 from actors.telemetry import silent_log
 from actors.wire.chat import ChatRequest
 

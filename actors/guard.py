@@ -32,19 +32,19 @@ from typing import Any, Final, ParamSpec, TypeVar
 import attrs
 
 from actors.arguments import check_dice, check_line, check_plain, check_ref, checked_by
-from actors.breaker import Breaker
+from actors.breaker.breaker import Breaker
 from actors.errors import Rejected
 from actors.faults import Fault
 from actors.guarded_call import GuardedCall, GuardStatistics, GuardTally
 from actors.kernel import Ref
 from actors.policies.instants import check_instant
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_budget import DEFAULT_PRICE, check_price
-from actors.policies.retry_strategies import RetryPlan
-from actors.retry import retry
-from actors.retry_attempts import OnRetry, check_policy
-from actors.retry_budget import Budget
-from actors.spending import Spending
+from actors.policies.retry.budget import DEFAULT_PRICE, check_price
+from actors.policies.retry.retry import RetryPolicy
+from actors.policies.retry.strategies import RetryPlan
+from actors.retry.attempts import OnRetry, check_policy
+from actors.retry.budget import Budget
+from actors.retry.function import retry
+from actors.retry.spending import Spending
 from actors.wire.faults import fault_of
 
 P = ParamSpec("P")

@@ -10,14 +10,14 @@ import attrs
 import trio
 
 from actors.bound_ids import bound_ids
-from actors.breaker import Breaker
-from actors.breaking import Passing, check_breaker, pass_breaker
+from actors.breaker.breaker import Breaker
+from actors.breaker.breaking import Passing, check_breaker, pass_breaker
 from actors.errors import BreakerOpen, CallFailed, Rejected, TransportFailed, UnderstudyError
 from actors.faults import ErrorContext, Fault
 from actors.kernel import Ref
 from actors.policies.fallback import reason_of
-from actors.retry_budget import Budget
-from actors.spending import Spending
+from actors.retry.budget import Budget
+from actors.retry.spending import Spending
 from actors.time_budget import check_time
 
 T = TypeVar("T")

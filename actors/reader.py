@@ -12,8 +12,8 @@ from contextlib import aclosing
 
 import attrs
 
-from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting, phrase
-from actors.call_terms import CallTerms
+from actors.call.steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting, phrase
+from actors.call.terms import CallTerms
 from actors.coverage.merge import merge
 from actors.coverage.personas import Persona, repair_prompt, section_prompt, system_prompt
 from actors.coverage.record import Coverage, parse_coverage

@@ -25,7 +25,7 @@ from tally import percentile
 from trial import Outcome, Trial, run_trial, run_yardstick
 from workload import WORKLOADS
 
-from actors.policies.output_policy import OUTPUT_POLICIES, OutputPolicyName
+from actors.policies.ledger.output_policy import OUTPUT_POLICIES, OutputPolicyName
 from actors.testing.provider import MODES, Mode
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 from calls import MAX_TOKENS
 
-from actors.policies.output_policy import OutputPolicyName
+from actors.policies.ledger.output_policy import OutputPolicyName
 from actors.testing.provider import Latency, ProviderLimits
 from supervisors.runtime.service_settings import DEFAULT_SERVICES
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, RetrySettings, Settings

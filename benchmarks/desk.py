@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import attrs
 
-from actors.grant import LimiterStatistics
-from actors.limiter_memory import LimiterMemory, LimiterRules
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Queued
+from actors.limiter.grant import LimiterStatistics
+from actors.limiter.memory import LimiterMemory, LimiterRules
 from actors.policies.claim import Claim
-from actors.policies.learning import DEFAULT_MARGIN
-from actors.policies.learning_estimator import LearningEstimator
-from actors.policies.ledger import DEFAULT_SLACK
-from actors.policies.ledger_records import ReservationId
-from actors.policies.limits import Limits
-from actors.policies.orphans import DEFAULT_PATIENCE
-from actors.policies.output_policy import OutputPolicy
+from actors.policies.estimates.learning_estimator import LearningEstimator
+from actors.policies.learning.learning import DEFAULT_MARGIN
+from actors.policies.ledger.ledger import DEFAULT_SLACK
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.orphans import DEFAULT_PATIENCE
+from actors.policies.ledger.output_policy import OutputPolicy
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import Granted, Queued
 
 MAX_WAITING = 20_000
 

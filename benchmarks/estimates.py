@@ -20,7 +20,7 @@ from corpora import Corpora
 from imitation_tokenizers import TOKENIZERS, Tokenizer
 from measure import Figure
 
-from actors.policies.learning_estimator import LearningEstimator
+from actors.policies.estimates.learning_estimator import LearningEstimator
 
 BLOCK = 20
 """Calls of a block; the first one is the time to learn."""

@@ -21,7 +21,7 @@ import attrs
 import trio
 from texts import Texts
 
-from actors.call_path import Dialect
+from actors.call.path import Dialect
 from actors.testing.provider import INSTANT, ProviderLimits, ServedModel, SimulatedProvider, serve
 from actors.transport import HttpxTransport
 from actors.wire import anthropic

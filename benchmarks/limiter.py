@@ -15,13 +15,13 @@ from kernel import ask_ours
 from measure import Figure, paired
 
 from actors.kernel import open_actor, open_books
-from actors.limiter import Limiter
-from actors.policies.admission_records import Granted, Queued
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import reserve
 from actors.policies.claim import Claim
-from actors.policies.limits import Limits
+from actors.policies.ledger.limits import Limits
+from actors.policies.queue.records import Granted, Queued
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
-from actors.reservation import reserve
 
 P = ParamSpec("P")
 T = TypeVar("T")

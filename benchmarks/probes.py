@@ -7,7 +7,7 @@ from configuration import MODEL
 from actors.kernel import Ref
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.ref import slot_of
-from actors.limiter import Limiter
+from actors.limiter.limiter import Limiter
 from supervisors.runtime.runtime import Runtime
 
 

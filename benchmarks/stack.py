@@ -32,19 +32,19 @@ import trio
 from exchanges import INPUT_TOKENS, LIMITS, MAX_TOKENS, MODEL, Questions, Way, open_ways
 from measure import Figure
 
-from actors.breaker import Breaker
-from actors.call import place_call
-from actors.call_path import CallPath, Line
+from actors.breaker.breaker import Breaker
+from actors.call.call import place_call
+from actors.call.path import CallPath, Line
 from actors.endpoint import Endpoint, answer
-from actors.hedge_clock import HedgeClock
+from actors.hedging.clock import HedgeClock
 from actors.kernel import Ref, open_actor
-from actors.limiter import Limiter
-from actors.policies.breaker_rules import PRESETS
-from actors.policies.limits import Limits
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import reserve
+from actors.policies.breaker.rules import PRESETS
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
 from actors.reply_cache import ReplyCache
-from actors.reservation import reserve
-from actors.retry_budget import Budget
+from actors.retry.budget import Budget
 from actors.wire.chat import ChatRequest
 from supervisors.runtime.runtime import open_runtime
 from supervisors.runtime.settings import LimitSettings, ProviderSettings, Settings

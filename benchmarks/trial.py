@@ -21,7 +21,7 @@ from troubles import PEACE, Troubles
 from yardstick import Yardstick
 
 from actors.errors import CallFailed, Rejected
-from actors.policies.output_policy import OutputPolicyName
+from actors.policies.ledger.output_policy import OutputPolicyName
 from actors.testing.provider import Mode, ProviderLimits, ServedModel, SimulatedProvider
 from actors.testing.run import run_seeded
 from supervisors.runtime.runtime import Runtime, open_runtime

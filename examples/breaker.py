@@ -9,12 +9,11 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from actors.breaker import Breaker
-from actors.breaking import pass_breaker
+from actors.breaker import Breaker, pass_breaker
 from actors.errors import BreakerOpen
 from actors.kernel import Ref
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.breaker_rules import PRESETS
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.breaker.rules import PRESETS
 from supervisors.breakers import BreakerTerms, open_breakers
 
 RULES = attrs.evolve(PRESETS["search"], jitter=0.0)

@@ -15,10 +15,10 @@ from actors import Ref, open_actor
 from actors.degradation import Degradation, telling
 from actors.errors import BreakerOpen
 from actors.guard import Guard
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.breaker_rules import PRESETS
-from actors.policies.degradation_rules import DegradationLevel
-from actors.policies.retry import RetryPolicy
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.breaker.rules import PRESETS
+from actors.policies.degradation.rules import DegradationLevel
+from actors.policies.retry.retry import RetryPolicy
 from actors.testing.run import run
 from supervisors.breakers import BreakerTerms, open_breakers
 

@@ -9,14 +9,13 @@ import trio
 from trio.testing import MockClock
 
 from actors import Ref, open_actor
-from actors.limiter import Limiter
-from actors.policies.admission_records import Place
+from actors.limiter import Limiter, reserve
 from actors.policies.claim import Claim
-from actors.policies.limits import Limits
-from actors.policies.meter import Unknown
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.meter import Unknown
+from actors.policies.queue.records import Place
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
-from actors.reservation import reserve
 
 POOL_LIMITS = Limits(requests=4, window=60.0)
 KINDS = {"key": Limits(requests=2, input_tokens=None, output_tokens=None, window=60.0)}

@@ -10,11 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Ref, open_actor
 from actors.errors import ProviderFailed, Rejected
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.limiter import Limiter, reserve
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.usage import Usage
-from actors.reservation import reserve
 
 LIMITS = Limits(requests=3, output_tokens=1_000, window=60.0)
 HOLD_ALL = OutputPolicy("max_tokens")

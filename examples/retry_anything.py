@@ -14,10 +14,9 @@ from trio.testing import MockClock
 from actors import Ref, open_actor
 from actors.errors import CallFailed
 from actors.faults import Fault
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_strategies import PROFILES
-from actors.retry import retry, retrying
-from actors.retry_budget import Budget
+from actors.policies.retry.retry import RetryPolicy
+from actors.policies.retry.strategies import PROFILES
+from actors.retry import Budget, retry, retrying
 
 NARROW = RetryPolicy(jitter="narrow")
 

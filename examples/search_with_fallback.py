@@ -13,10 +13,10 @@ from trio.testing import MockClock
 
 from actors import open_actor
 from actors.breaker import Breaker
-from actors.fallback_chain import FallbackChain, Step, constant
+from actors.fallback import FallbackChain, Step, constant
 from actors.guard import Guard
-from actors.policies.breaker_rules import PRESETS
-from actors.policies.retry import RetryPolicy
+from actors.policies.breaker.rules import PRESETS
+from actors.policies.retry.retry import RetryPolicy
 from actors.time_budget import time_budget
 
 SORRY = "Search is resting. Please ask again in a minute."

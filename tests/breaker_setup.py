@@ -15,11 +15,11 @@ import pytest
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from actors.breaker import Breaker
+from actors.breaker.breaker import Breaker
 from actors.errors import BreakerOpen, Interrupted
 from actors.kernel import Ref, op, open_actor
-from actors.policies.breaker_records import BreakerChange, BreakerSnapshot, Outcome, Ticket
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.records import BreakerChange, BreakerSnapshot, Outcome, Ticket
+from actors.policies.breaker.rules import BreakerRules
 from actors.telemetry import log_lines
 
 NAME = "anthropic/opus"

@@ -11,21 +11,21 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from actors.call import place_call
-from actors.call_path import CallPath, Dialect, Line
-from actors.call_steps import Answered, CallStep
+from actors.call.call import place_call
+from actors.call.path import CallPath, Dialect, Line
+from actors.call.steps import Answered, CallStep
 from actors.errors import Interrupted
-from actors.grant import Grant, LimiterStatistics
 from actors.kernel import Actor, Exit, Ref, current_books, op, open_actor
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.slot import Slot
-from actors.limiter import Limiter
+from actors.limiter.grant import Grant, LimiterStatistics
+from actors.limiter.limiter import Limiter
 from actors.policies.claim import Claim
-from actors.policies.cooldown_records import Trouble
-from actors.policies.learning_estimator import LearningEstimator
-from actors.policies.limits import Limits
-from actors.policies.output_policy import OutputPolicy
-from actors.policies.retry import RetryPolicy
+from actors.policies.cooldown.records import Trouble
+from actors.policies.estimates.learning_estimator import LearningEstimator
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OutputPolicy
+from actors.policies.retry.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.provider import DEFAULT_MODELS, Latency, SimulatedProvider
 from actors.wire import anthropic

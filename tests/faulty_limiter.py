@@ -9,19 +9,19 @@ from typing import Any
 import attrs
 
 from actors.errors import Rejected
-from actors.grant import Grant
 from actors.kernel import Deferred, op
-from actors.limiter import Asker, Limiter
-from actors.limiter_memory import LimiterMemory
-from actors.policies.admission import DEFAULT_MAX_WAITING
-from actors.policies.admission_records import Granted, Order, Outgrown, Place, Ticket, TimedOut
-from actors.policies.booking import Booking
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Asker, Limiter
+from actors.limiter.memory import LimiterMemory
 from actors.policies.claim import Claim
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import AlreadySettled, Confirmed, ReservationId, Settled, Shortfall
-from actors.policies.limits import Limits
-from actors.policies.meter import Meter
-from actors.policies.output_policy import OutputPolicy
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.meter import Meter
+from actors.policies.ledger.output_policy import OutputPolicy
+from actors.policies.ledger.records import AlreadySettled, Confirmed, ReservationId, Settled, Shortfall
+from actors.policies.queue.admission import DEFAULT_MAX_WAITING
+from actors.policies.queue.records import Granted, Order, Outgrown, Place, Ticket, TimedOut
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 

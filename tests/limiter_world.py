@@ -15,10 +15,10 @@ import trio
 
 from actors.errors import CallFailed, Rejected
 from actors.kernel import Ref
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import Held, reserve
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
-from actors.reservation import Held, reserve
 from actors.testing.provider.limits import MODES, Meter, new_meter
 
 LIMITS = Limits(requests=3, input_tokens=100, output_tokens=60)

@@ -13,22 +13,22 @@ import pytest
 import trio
 from cast_setup import DIALECT, FIRST, TWO_SECONDS, a_request, exact, held_for
 
-from actors.breaker import Breaker
-from actors.call import place_call
-from actors.call_path import CallPath, Line
-from actors.call_steps import Answered, CallStep
-from actors.call_terms import ORDINARY, CallTerms
+from actors.breaker.breaker import Breaker
+from actors.call.call import place_call
+from actors.call.path import CallPath, Line
+from actors.call.steps import Answered, CallStep
+from actors.call.terms import ORDINARY, CallTerms
 from actors.errors import CallFailed, Rejected
-from actors.grant import LimiterStatistics
-from actors.hedge_clock import HedgeClock
+from actors.hedging.clock import HedgeClock
 from actors.kernel import Actor, Ref, open_actor
-from actors.limiter import Limiter
-from actors.policies.breaker_records import BreakerSnapshot
-from actors.policies.breaker_rules import BreakerRules, Recovery
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.limiter.grant import LimiterStatistics
+from actors.limiter.limiter import Limiter
+from actors.policies.breaker.records import BreakerSnapshot
+from actors.policies.breaker.rules import BreakerRules, Recovery
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
-from actors.retry_budget import Budget, BudgetStatistics
+from actors.retry.budget import Budget, BudgetStatistics
 from actors.testing.provider import Fault, SimulatedProvider
 from actors.wire.chat import ChatRequest
 

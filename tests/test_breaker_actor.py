@@ -30,12 +30,12 @@ from breaker_setup import (
 from cast_setup import open_restarting
 from trio.testing import MockClock
 
-from actors.breaker import Breaker
-from actors.breaker_memory import BreakerMemory
+from actors.breaker.breaker import Breaker
+from actors.breaker.memory import BreakerMemory
 from actors.errors import BreakerOpen
 from actors.kernel import Ref, open_actor
-from actors.policies.breaker_records import BreakerChange, Ticket
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.records import BreakerChange, Ticket
+from actors.policies.breaker.rules import BreakerRules
 
 
 @asynccontextmanager

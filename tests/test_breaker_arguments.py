@@ -10,9 +10,9 @@ import pytest
 from breaker_setup import HEALTH, NAME, RULES, admit, open_breaker, snapshot
 from trio.testing import MockClock
 
-from actors.breaker import Breaker
+from actors.breaker.breaker import Breaker
 from actors.kernel import Message
-from actors.policies.breaker_records import Ticket
+from actors.policies.breaker.records import Ticket
 
 TICKET = Ticket(1, 0, is_probe=False, admitted_at=0.0)
 

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.breaker import ASK_AGAIN, Breaker
-from actors.breaker_board import DEFAULT_SHARE, BoardState, BreakerBoard, RoleSnapshot
-from actors.breaker_memory import BreakerMemory
+from actors.breaker.board import DEFAULT_SHARE, BoardState, BreakerBoard, RoleSnapshot
+from actors.breaker.breaker import ASK_AGAIN, Breaker
+from actors.breaker.memory import BreakerMemory
 from actors.errors import BreakerOpen, Interrupted
 from actors.kernel import Ref, op, open_actor
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.rules import BreakerRules
 from actors.testing.run import run
 
 
@@ -471,7 +471,7 @@ def open_without_leave(patch: pytest.MonkeyPatch) -> None:
 
 
 def count_who_is_half_open_as_in(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("actors.breaker_board.OUT", frozenset({"open", "isolated"}))
+    patch.setattr("actors.breaker.board.OUT", frozenset({"open", "isolated"}))
 
 
 def forget_to_take_the_place(patch: pytest.MonkeyPatch) -> None:

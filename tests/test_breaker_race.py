@@ -16,15 +16,15 @@ from cast_setup import open_restarting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import breaking
-from actors.breaker import Breaker
-from actors.breaking import pass_breaker
+from actors.breaker import breaking
+from actors.breaker.breaker import Breaker
+from actors.breaker.breaking import pass_breaker
 from actors.errors import BreakerOpen, Rejected
 from actors.kernel import Ref
-from actors.policies.breaker import Breaker as BreakerPolicy
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.probes import ProbeRound
+from actors.policies.breaker.breaker import Breaker as BreakerPolicy
+from actors.policies.breaker.probes import ProbeRound
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.breaker.rules import BreakerRules
 from actors.testing.run import run
 
 CALLERS = 1000
@@ -198,7 +198,7 @@ def let_a_ticket_be_lost_between_answer_and_block(patch: pytest.MonkeyPatch) -> 
 def keep_the_probe_of_a_neutral(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Breaker, "_take_back", lambda _self, _ticket: None)
     patch.setattr(
-        "actors.breaking.Passing.settlement", lambda _self, _ticket, _error=None: Breaker.snapshot()
+        "actors.breaker.breaking.Passing.settlement", lambda _self, _ticket, _error=None: Breaker.snapshot()
     )
 
 

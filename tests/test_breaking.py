@@ -15,8 +15,8 @@ from breaker_setup import NAME, RULES, Fragile, Heard, admit, fail, idle, open_b
 from cast_setup import open_ended, open_restarting
 from trio.testing import MockClock
 
-from actors.breaker import Breaker
-from actors.breaking import ANSWER_WITHIN, SETTLE_GRACE, check_breaker, pass_breaker
+from actors.breaker.breaker import Breaker
+from actors.breaker.breaking import ANSWER_WITHIN, SETTLE_GRACE, check_breaker, pass_breaker
 from actors.errors import (
     BreakerOpen,
     Interrupted,

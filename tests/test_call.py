@@ -33,9 +33,9 @@ from cast_setup import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.call import place_call
-from actors.call_path import CallPath, Dialect, Line
-from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting, phrase
+from actors.call.call import place_call
+from actors.call.path import CallPath, Dialect, Line
+from actors.call.steps import Answered, Calling, Failed, PassedOver, Waiting, phrase
 from actors.errors import (
     NeverFits,
     NoneAdmitted,
@@ -47,13 +47,13 @@ from actors.errors import (
     WaitTooLong,
 )
 from actors.faults import ErrorContext
-from actors.limiter import Limiter
-from actors.policies.estimate import Estimate
-from actors.policies.learning_estimator import LearningEstimator
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import reserve
+from actors.policies.estimates.estimate import Estimate
+from actors.policies.estimates.learning_estimator import LearningEstimator
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import reserve
 from actors.testing.provider import (
     MODES,
     Fault,

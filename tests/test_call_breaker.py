@@ -10,12 +10,12 @@ import trio
 from cast_setup import AT_ONCE, FIRST, SECOND
 from stack_setup import HELD, ONCE, ONE_CALL, RULES, Longest, open_stack, probing_by, provider_with, takes
 
-from actors.breaker import Breaker
-from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting
+from actors.breaker.breaker import Breaker
+from actors.call.steps import Answered, Calling, Failed, PassedOver, Waiting
 from actors.errors import BreakerOpen, NoneAdmitted, ProviderFailed, TransportFailed
 from actors.kernel import Message
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.provider import (
     Fault,

@@ -13,13 +13,13 @@ import trio
 from cast_setup import AT_ONCE, FIRST, SECOND, THIRD, a_request, open_ended
 from stack_setup import HELD, ONCE, PRICE, RULES, Stack, leave, open_stack, provider_with, takes
 
-from actors.breaker import Breaker
-from actors.call import place_call
-from actors.call_steps import Calling, CallStep, Failed, PassedOver
+from actors.breaker.breaker import Breaker
+from actors.call.call import place_call
+from actors.call.steps import Calling, CallStep, Failed, PassedOver
 from actors.errors import CallFailed, NoneAnswered, ProviderFailed
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
-from actors.retry_budget import Budget
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry.budget import Budget
 from actors.testing.provider import overload, reset, server_error
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

@@ -9,10 +9,10 @@ from cast_setup import AT_ONCE, FIRST, SECOND, a_request, open_ended, open_resta
 from stack_setup import HELD, ONCE, ONE_CALL, Stack, open_stack, provider_with, takes
 from test_known_replies import Fragile
 
-from actors.call_steps import Answered, Waiting
+from actors.call.known_replies import ANSWER_WITHIN
+from actors.call.steps import Answered, Waiting
 from actors.errors import BreakerOpen, NoneAnswered, ProviderFailed
 from actors.kernel import open_actor
-from actors.known_replies import ANSWER_WITHIN
 from actors.policies.reply_cache import ReplyCacheRules
 from actors.policies.usage import NOTHING
 from actors.reply_cache import ReplyCache

@@ -25,15 +25,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stack_setup import RULES, Stack, open_stack
 
-from actors.breaker import Breaker
-from actors.call import place_call
-from actors.call_steps import Answered
-from actors.call_terms import CallTerms
+from actors.breaker.breaker import Breaker
+from actors.call.call import place_call
+from actors.call.steps import Answered
+from actors.call.terms import CallTerms
 from actors.errors import CallFailed, Rejected
-from actors.hedge_clock import HedgeClock
+from actors.hedging.clock import HedgeClock
 from actors.kernel import open_actor
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.retry import RetryPolicy
+from actors.policies.breaker.rules import BreakerRules
+from actors.policies.retry.retry import RetryPolicy
 from actors.policies.usage import NOTHING
 from actors.testing.provider import (
     Fault,

@@ -13,13 +13,13 @@ from cast_setup import AT_ONCE, DIALECT, FIRST, SECOND, a_request
 from stack_setup import ONCE, PRICE, open_stack, provider_with
 
 from actors.bound_ids import bind_ids
-from actors.call_terms import CallTerms
+from actors.call.terms import CallTerms
 from actors.endpoint import Endpoint, answer, steps_of
 from actors.errors import BreakerOpen, CallFailed, NoneAdmitted, NoneAnswered, Rejected
 from actors.faults import ErrorContext
 from actors.kernel import open_actor
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.testing.provider import overload, server_error
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

@@ -22,15 +22,15 @@ from stack_setup import (
     takes,
 )
 
-from actors.breaker import Breaker
+from actors.breaker.breaker import Breaker
+from actors.call.exchange import CLOCK_PATIENCE
 from actors.endpoint import Endpoint, EndpointStatistics, answer
 from actors.errors import ProviderFailed, TransportFailed
-from actors.exchange import CLOCK_PATIENCE
-from actors.hedge_clock import HedgeClock
+from actors.hedging.clock import HedgeClock
 from actors.kernel import op, open_actor
-from actors.policies.limits import Limits
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
-from actors.retry_budget import USES
+from actors.retry.budget import USES
 from actors.testing.provider import SimulatedProvider, hang, overload, reset, server_error, slow, spend_cap
 from actors.wire.http import HttpRequest, HttpResponse
 

@@ -25,17 +25,17 @@ from cast_setup import (
     open_path,
 )
 
-from actors.call import place_call
-from actors.call_path import CallPath, Line
-from actors.call_steps import Answered, CallStep
-from actors.call_terms import ORDINARY, CallTerms
+from actors.call.call import place_call
+from actors.call.path import CallPath, Line
+from actors.call.steps import Answered, CallStep
+from actors.call.terms import ORDINARY, CallTerms
 from actors.endpoint import Endpoint, answer
 from actors.errors import ProviderFailed, Rejected
 from actors.kernel import open_actor
-from actors.limiter import Limiter
+from actors.limiter.limiter import Limiter
 from actors.policies.claim import Claim
-from actors.policies.limits import NO_LIMITS, Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.policies.ledger.limits import NO_LIMITS, Limits
+from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 from actors.testing.provider import (

@@ -19,16 +19,19 @@ import test_spending as spendings
 import trio
 from test_call_conservation import Evening
 
-from actors import call, call_under_way, endpoint, exchange, spending
-from actors.breaking import Passing, pass_breaker
-from actors.call_tally import CallTally
-from actors.call_under_way import CallUnderWay, Tries
+from actors import endpoint
+from actors.breaker.breaking import Passing, pass_breaker
+from actors.call import call, exchange
+from actors.call import under_way as call_under_way
+from actors.call.tally import CallTally
+from actors.call.under_way import CallUnderWay, Tries
 from actors.endpoint import Endpoint
-from actors.policies.probes import ProbeRound
-from actors.policies.retry import RetryPolicy
-from actors.reservation import Held
-from actors.retry_budget import Budget
-from actors.spending import Spending
+from actors.limiter.reservation import Held
+from actors.policies.breaker.probes import ProbeRound
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry import spending
+from actors.retry.budget import Budget
+from actors.retry.spending import Spending
 from actors.testing.run import run
 
 Check = Callable[[], Awaitable[None]]

@@ -10,9 +10,9 @@ import trio
 from cast_setup import FIRST, SECOND, acquire, report
 from stack_setup import HELD, ONE_CALL, PRICE, RULES, leave, open_stack, provider_with, takes
 
-from actors.call_terms import CallTerms
+from actors.call.terms import CallTerms
 from actors.errors import CallFailed, ProviderFailed
-from actors.policies.limits import Limits
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
 from actors.testing.provider import overload, server_error
 

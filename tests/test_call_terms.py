@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors.call_terms import ORDINARY, CallTerms
+from actors.call.terms import ORDINARY, CallTerms
 from actors.policies.claim import Claim
-from actors.policies.estimate import Estimate
+from actors.policies.estimates.estimate import Estimate
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 

@@ -11,14 +11,14 @@ import trio
 from cast_setup import AT_ONCE, FIRST, SECOND, THIRD, a_request
 from stack_setup import HELD, ONCE, leave, open_stack, provider_with, takes
 
-from actors.call_steps import Answered
-from actors.call_terms import CallTerms
+from actors.call.steps import Answered
+from actors.call.terms import CallTerms
 from actors.endpoint import Endpoint, answer, steps_of
 from actors.errors import CallFailed, NoneAnswered, ProviderFailed, WaitTooLong
 from actors.kernel import Ref, open_actor
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
-from actors.retry import retry, suppress_retries
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry.function import retry, suppress_retries
 from actors.testing.provider import hang, overload, server_error
 from actors.time_budget import time_budget
 

@@ -7,7 +7,7 @@ import pytest
 from cast_setup import a_request, held_for
 from stack_setup import ONCE, open_stack, provider_with
 
-from actors.call_steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting
+from actors.call.steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting
 from actors.errors import NoneAnswered, ProviderFailed
 from actors.kernel import open_actor
 from actors.reply_cache import ReplyCache

@@ -14,8 +14,8 @@ from trio.testing import MockClock
 from actors.cooldown import WAKE_GAP, Cooldown, CooldownState, PoolCooldown
 from actors.errors import Interrupted
 from actors.kernel import Actor, Delivery, Ref, op, open_actor
-from actors.policies.cooldown_records import CooldownStatistics, Pause, Trouble
-from actors.policies.cooldown_rules import CooldownRules
+from actors.policies.cooldown.records import CooldownStatistics, Pause, Trouble
+from actors.policies.cooldown.rules import CooldownRules
 from supervisors import Backoff, ChildSpec, open_supervisor
 
 OVERLOADED = Trouble("overloaded")

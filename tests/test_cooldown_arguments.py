@@ -9,7 +9,7 @@ import pytest
 
 from actors.cooldown import Cooldown
 from actors.kernel import Message, open_actor
-from actors.policies.cooldown_records import Trouble
+from actors.policies.cooldown.records import Trouble
 
 RATE = Trouble("rate")
 

@@ -17,9 +17,9 @@ from actors.degradation import Degradation, DegradationState, telling
 from actors.errors import BreakerOpen, CallFailed, Interrupted, OutOfTime, Rejected, TransportFailed
 from actors.faults import Fault
 from actors.kernel import Actor, Delivery, Ref, op, open_actor
-from actors.policies.breaker_records import BreakerChange, BreakerState
-from actors.policies.burn_rate import BurnRow, BurnRules
-from actors.policies.degradation_rules import START, DegradationLevel, DegradationRules
+from actors.policies.breaker.records import BreakerChange, BreakerState
+from actors.policies.degradation.burn_rate import BurnRow, BurnRules
+from actors.policies.degradation.rules import START, DegradationLevel, DegradationRules
 from actors.telemetry import log_lines
 from supervisors import Backoff, ChildSpec, open_supervisor
 

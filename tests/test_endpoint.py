@@ -26,8 +26,8 @@ from cast_setup import (
     open_restarting,
 )
 
-from actors.call_path import CallPath, Line
-from actors.call_steps import Answered, Waiting, phrase
+from actors.call.path import CallPath, Line
+from actors.call.steps import Answered, Waiting, phrase
 from actors.endpoint import Endpoint, EndpointStatistics, answer, steps_of
 from actors.errors import (
     BreakerOpen,
@@ -42,8 +42,8 @@ from actors.errors import (
     TransportFailed,
 )
 from actors.kernel import op, open_actor
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
+from actors.limiter.limiter import Limiter
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import NOTHING
 from actors.testing.provider import SimulatedProvider, overload, server_error
 from actors.transporter import CarriedBy, Transporter

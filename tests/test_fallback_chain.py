@@ -23,11 +23,11 @@ from actors.errors import (
     Rejected,
     TransportFailed,
 )
-from actors.fallback_chain import FallbackChain, FallbackStatistics, PassedOver, Served, Step, constant
+from actors.fallback.chain import FallbackChain, FallbackStatistics, PassedOver, Served, Step, constant
 from actors.faults import FAULT_KINDS, Fault, FaultKind
 from actors.kernel import open_actor
 from actors.policies.fallback import falls_back
-from actors.retry_budget import Budget
+from actors.retry.budget import Budget
 from actors.time_budget import check_time, time_budget
 
 SORRY = "search is down; ask me again later"

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.bound_ids import bind_ids
-from actors.breaker import Breaker
+from actors.breaker.breaker import Breaker
 from actors.errors import (
     BreakerOpen,
     CallFailed,
@@ -22,16 +22,16 @@ from actors.errors import (
     Rejected,
     TransportFailed,
 )
-from actors.fallback_chain import FallbackChain, Step, constant
+from actors.fallback.chain import FallbackChain, Step, constant
 from actors.faults import ErrorContext, Fault, FaultKind
 from actors.guard import DEFAULT_TIMEOUT, Guard
 from actors.guarded_call import GuardStatistics
 from actors.kernel import Ref, op, open_actor
-from actors.policies.breaker_records import BreakerSnapshot
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.retry import RetryPolicy
-from actors.retry import retry, suppress_retries
-from actors.retry_budget import Budget, BudgetStatistics
+from actors.policies.breaker.records import BreakerSnapshot
+from actors.policies.breaker.rules import BreakerRules
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry.budget import Budget, BudgetStatistics
+from actors.retry.function import retry, suppress_retries
 from actors.time_budget import time_budget
 from actors.wire.faults import fault_of
 

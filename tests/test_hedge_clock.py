@@ -11,8 +11,8 @@ from cast_setup import open_ended
 from trio.testing import MockClock
 
 from actors.errors import CallFailed, Interrupted
-from actors.hedge_clock import HedgeClock, Timed, timed
-from actors.hedging import hedged
+from actors.hedging.clock import HedgeClock, Timed, timed
+from actors.hedging.hedging import hedged
 from actors.kernel import Ref, op, open_actor
 from actors.policies.hedging import Hedging, TimesToFirst, TimeToFirstStatistics
 from actors.testing.provider import Latency, SimulatedProvider, message_request

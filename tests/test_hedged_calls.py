@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from actors.errors import ActorStopped, CallFailed, Rejected, TransportFailed, WaitTooLong
-from actors.hedging import Hedged, hedged, may_pass
+from actors.hedging.hedging import Hedged, hedged, may_pass
 
 PASSES = TransportFailed("the connection broke", kind="reset")
 FINAL = CallFailed("the key is not known")

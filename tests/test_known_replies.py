@@ -7,8 +7,8 @@ import trio
 from cast_setup import a_request, open_ended, open_restarting
 from stack_setup import takes
 
+from actors.call.known_replies import ANSWER_WITHIN, keep, look_up
 from actors.kernel import op, open_actor
-from actors.known_replies import ANSWER_WITHIN, keep, look_up
 from actors.policies.reply_cache import ReplyCacheRules
 from actors.reply_cache import ReplyCache
 from actors.wire.chat import ChatReply, TokenCounts

@@ -106,8 +106,8 @@ def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
         (f"{PROVIDER}.core", "import time", f"{PROVIDER}.core may not use time"),
         (
             f"{PROVIDER}.pool",
-            "from actors.policies.ledger import SlidingWindowLedger",
-            f"{PROVIDER}.pool may not use actors.policies.ledger.SlidingWindowLedger",
+            "from actors.policies.ledger.ledger import SlidingWindowLedger",
+            f"{PROVIDER}.pool may not use actors.policies.ledger.ledger.SlidingWindowLedger",
         ),
         (
             f"{PROVIDER}.core",
@@ -122,11 +122,11 @@ def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
         ),
         (
             "supervisors.child_spec",
-            "from actors.limiter import Limiter",
-            "supervisors.child_spec may not use actors.limiter.Limiter",
+            "from actors.limiter.limiter import Limiter",
+            "supervisors.child_spec may not use actors.limiter.limiter.Limiter",
         ),
-        ("actors.limiter", "import supervisors", "actors never imports supervisors"),
-        ("actors.limiter", "import httpx as h", "httpx is for actors.transport alone"),
+        ("actors.limiter.limiter", "import supervisors", "actors never imports supervisors"),
+        ("actors.limiter.limiter", "import httpx as h", "httpx is for actors.transport alone"),
         ("supervisors.pool.pool", "import asyncio", "asyncio is used: the runtime lives on Trio"),
         (
             "supervisors.pool.pool",
@@ -146,8 +146,8 @@ def test_actors_and_generic_supervision_load_nothing_of_models() -> None:
         ("supervisors.pool.pool", "import trio\ntrio.Lock()", "trio.Lock is used: state has one owner"),
         (
             "actors.kernel.x",
-            "def f():\n    from actors.limiter import Limiter",
-            "actors.kernel may not use actors.limiter.Limiter",
+            "def f():\n    from actors.limiter.limiter import Limiter",
+            "actors.kernel may not use actors.limiter.limiter.Limiter",
         ),
         (
             "actors.policies.x",

@@ -15,16 +15,16 @@ from faulty_limiter import FaultyLimiter, Saboteur
 from trio.testing import MockClock
 
 from actors.errors import Interrupted, NeverFits, Quarantined, QueueFull, WaitTooLong
-from actors.grant import Grant
 from actors.kernel import Message, Ref, op, open_actor
-from actors.limiter import Limiter
-from actors.limiter_memory import LimiterMemory, LimiterRules
-from actors.policies.admission_records import Order
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
+from actors.limiter.memory import LimiterMemory, LimiterRules
 from actors.policies.claim import Claim
-from actors.policies.learning_estimator import LearningEstimator
-from actors.policies.ledger_records import ReservationId
-from actors.policies.limits import Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.policies.estimates.learning_estimator import LearningEstimator
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OutputPolicy
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.records import Order
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run
 

@@ -12,11 +12,11 @@ from cast_setup import acquire, assert_settled, books_of, exact, refund, report
 from trio.testing import wait_all_tasks_blocked
 
 from actors.kernel import Message, Ref, open_actor
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import Held, reserve
+from actors.policies.ledger.limits import Limits
 from actors.policies.scope import Scope
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import Held, reserve
 from actors.wire.rate_limits import ObservedLimits
 
 ONE = Limits(requests=1, input_tokens=100, output_tokens=100)

@@ -24,19 +24,19 @@ from hypothesis import strategies as st
 from limiter_world import LIMITS, SLACK, Judge, World
 
 from actors.errors import Rejected
-from actors.grant import Grant
 from actors.kernel import Ref
 from actors.kernel.incarnation import Incarnation
-from actors.limiter import Limiter
-from actors.limiter_memory import LimiterMemory
-from actors.policies.admission import AdmissionQueue
-from actors.policies.booking import Booking
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
+from actors.limiter.memory import LimiterMemory
+from actors.limiter.reservation import reserve
 from actors.policies.claim import Claim
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import AlreadySettled
-from actors.policies.meter import Meter
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.meter import Meter
+from actors.policies.ledger.records import AlreadySettled
+from actors.policies.queue.admission import AdmissionQueue
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import reserve
 from actors.testing.run import run
 
 Ending = Literal["answered", "refused", "lost", "forgotten"]

@@ -24,12 +24,12 @@ from cast_setup import (
 from actors.cooldown import Cooldown
 from actors.errors import CallFailed, ProviderFailed, WaitTooLong
 from actors.kernel import Ref, op, open_actor
-from actors.limiter import Limiter
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import reserve
 from actors.policies.claim import Claim
-from actors.policies.cooldown_records import Trouble
-from actors.policies.limits import NO_LIMITS, Limits
+from actors.policies.cooldown.records import Trouble
+from actors.policies.ledger.limits import NO_LIMITS, Limits
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import reserve
 from actors.testing.run import run
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from limiter_world import EDGES, LIMITS, SLACK, World
 
 from actors.kernel.serving import Server
-from actors.limiter import Limiter
-from actors.limiter_memory import LimiterMemory
-from actors.policies.admission import AdmissionQueue
-from actors.policies.booking import Booking
+from actors.limiter.limiter import Limiter
+from actors.limiter.memory import LimiterMemory
+from actors.limiter.reservation import Held, reserve
 from actors.policies.claim import Claim
+from actors.policies.ledger.booking import Booking
+from actors.policies.queue.admission import AdmissionQueue
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import Held, reserve
 from actors.testing.run import run
 
 

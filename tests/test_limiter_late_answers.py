@@ -10,9 +10,9 @@ import trio
 from cast_setup import acquire, exact, refund, report
 
 from actors.kernel import Ref, open_actor
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.limiter.limiter import Limiter
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.usage import Usage
 
 OUTPUT = Limits(requests=None, input_tokens=None, output_tokens=1000)

@@ -22,23 +22,23 @@ import test_reservation as reservations
 import trio
 from cast_setup import acquire, assert_settled, exact, refund
 
-from actors import limiter_memory
 from actors.cooldown import Cooldown
-from actors.grant import Grant
 from actors.kernel import open_actor
 from actors.kernel.serving import Server
-from actors.limiter import Limiter
-from actors.limiter_memory import LimiterMemory
-from actors.policies.account import Account
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Outgrown
-from actors.policies.booking import Booking
+from actors.limiter import memory as limiter_memory
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
+from actors.limiter.memory import LimiterMemory
 from actors.policies.claim import Claim
-from actors.policies.cooldown_records import Trouble
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import AlreadySettled
-from actors.policies.limits import NO_LIMITS
-from actors.policies.orphans import Orphans
+from actors.policies.cooldown.records import Trouble
+from actors.policies.ledger.account import Account
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import NO_LIMITS
+from actors.policies.ledger.orphans import Orphans
+from actors.policies.ledger.records import AlreadySettled
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import Outgrown
 from actors.policies.scope import POOL
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run

@@ -26,14 +26,14 @@ from cast_setup import (
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
 from actors.kernel import Message, open_actor
-from actors.limiter import Limiter
-from actors.policies.admission_records import Place, Ticket, UnknownTicket
+from actors.limiter.limiter import Limiter
 from actors.policies.claim import Claim
-from actors.policies.cooldown_records import Pause
-from actors.policies.estimate import Estimate
-from actors.policies.ledger_records import ReservationId, UnknownReservation, UnknownScope
-from actors.policies.limits import Limits
-from actors.policies.meter import Unknown
+from actors.policies.cooldown.records import Pause
+from actors.policies.estimates.estimate import Estimate
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.meter import Unknown
+from actors.policies.ledger.records import ReservationId, UnknownReservation, UnknownScope
+from actors.policies.queue.records import Place, Ticket, UnknownTicket
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 from actors.wire.rate_limits import parse_rate_limits

@@ -11,11 +11,11 @@ import trio
 from cast_setup import exact, open_restarting
 
 from actors.errors import WaitTooLong
-from actors.grant import Grant
 from actors.kernel import Ref
-from actors.limiter import Limiter
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
 from actors.policies.claim import Claim
-from actors.policies.limits import Limit, Limits
+from actors.policies.ledger.limits import Limit, Limits
 from actors.policies.scope import Scope
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run

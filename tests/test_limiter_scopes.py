@@ -22,17 +22,17 @@ from cast_setup import (
 )
 
 from actors.errors import NeverFits, WaitTooLong
-from actors.grant import Grant
 from actors.kernel import Ref, open_actor
-from actors.limiter import Limiter
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import reserve
 from actors.policies.claim import Claim
-from actors.policies.estimate import Estimate
-from actors.policies.ledger_records import UnknownScope
-from actors.policies.limits import NO_LIMITS, Limit, Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.policies.estimates.estimate import Estimate
+from actors.policies.ledger.limits import NO_LIMITS, Limit, Limits
+from actors.policies.ledger.output_policy import OutputPolicy
+from actors.policies.ledger.records import UnknownScope
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import reserve
 from actors.testing.run import run
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 

@@ -11,14 +11,14 @@ import pytest
 import trio
 from cast_setup import AT_ONCE, FIRST, SECOND, a_request, open_path
 
-from actors.breaker import Breaker
-from actors.call import place_call
-from actors.call_path import CallPath
-from actors.call_steps import Answered
-from actors.call_terms import ORDINARY, CallTerms
+from actors.breaker.breaker import Breaker
+from actors.call.call import place_call
+from actors.call.path import CallPath
+from actors.call.steps import Answered
+from actors.call.terms import ORDINARY, CallTerms
 from actors.errors import BreakerOpen, TransportFailed
 from actors.kernel import open_actor
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.rules import BreakerRules
 from actors.testing.provider import Latency, SimulatedProvider, outage
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

@@ -23,8 +23,8 @@ from actors.coverage.sections import Section, split_sections
 from actors.endpoint import Endpoint
 from actors.errors import InputError, Interrupted, NeverFits, OutOfTime, ProviderFailed, ReplyInvalid
 from actors.kernel import Ref, op, open_actor
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.progress import Mishap, Progress, unobserved
 from actors.reader import Event, Finished, Reader
 from actors.testing.provider import Fault, SimulatedProvider, malformed, overload, server_error, spend_cap

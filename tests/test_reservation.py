@@ -12,14 +12,14 @@ import trio
 from cast_setup import Fragile, assert_settled, books_of, exact, open_ended, open_restarting
 
 from actors.errors import AskCycle, CallFailed, NeverFits, Quarantined, QueueFull, Rejected, WaitTooLong
-from actors.grant import Grant
 from actors.kernel import Ref, op, open_actor
-from actors.limiter import Limiter
-from actors.policies.admission_records import Granted, Order, Place, Queued, TimedOut
+from actors.limiter.grant import Grant
+from actors.limiter.limiter import Limiter
+from actors.limiter.reservation import Held, reserve
 from actors.policies.claim import Claim
-from actors.policies.limits import Limits
+from actors.policies.ledger.limits import Limits
+from actors.policies.queue.records import Granted, Order, Place, Queued, TimedOut
 from actors.policies.usage import NOTHING, Usage
-from actors.reservation import Held, reserve
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 
 ONE = Limits(requests=1, input_tokens=100, output_tokens=100)

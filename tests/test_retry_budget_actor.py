@@ -12,8 +12,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.errors import Interrupted
 from actors.kernel import Ref, op, open_actor
-from actors.policies.retry_budget import RetryBudget
-from actors.retry_budget import Budget, BudgetState, BudgetStatistics, Use
+from actors.policies.retry.budget import RetryBudget
+from actors.retry.budget import Budget, BudgetState, BudgetStatistics, Use
 
 
 class Fragile(Budget):

@@ -17,10 +17,10 @@ from trio.testing import MockClock
 from actors.errors import AskCycle, BreakerOpen, CallFailed, Interrupted, Rejected, TransportFailed
 from actors.faults import Fault
 from actors.kernel import Actor, Ref, op, open_actor
-from actors.policies.retry import Jitter, RetryPolicy
-from actors.policies.retry_strategies import PROFILES
-from actors.retry import retry, retrying
-from actors.retry_budget import Budget, BudgetStatistics
+from actors.policies.retry.retry import Jitter, RetryPolicy
+from actors.policies.retry.strategies import PROFILES
+from actors.retry.budget import Budget, BudgetStatistics
+from actors.retry.function import retry, retrying
 
 
 def steady(max_retries: int = 3, **options: Any) -> RetryPolicy:

@@ -9,12 +9,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import retry_scope
 from actors.errors import CallFailed
 from actors.kernel import open_actor
-from actors.policies.retry import RetryPolicy
-from actors.retry import is_retrying, retry, retrying, suppress_retries
-from actors.retry_budget import Budget
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry import scope as retry_scope
+from actors.retry.budget import Budget
+from actors.retry.function import is_retrying, retry, retrying, suppress_retries
 
 AT_ONCE = RetryPolicy(3, initial=0.0)
 """Four attempts, one right after the other."""
@@ -305,7 +305,7 @@ async def test_two_calls_side_by_side_do_not_suppress_each_other() -> None:
 
 async def test_without_the_mark_attempts_would_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can see: with a mark that nobody finds, two levels of four make sixteen calls."""
-    monkeypatch.setattr("actors.retry.is_retrying", lambda: False)
+    monkeypatch.setattr("actors.retry.function.is_retrying", lambda: False)
     provider = Provider()
 
     with pytest.raises(CallFailed):

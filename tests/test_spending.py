@@ -11,8 +11,8 @@ from cast_setup import open_ended, open_restarting
 from stack_setup import leave, takes
 
 from actors.kernel import Ref, op, open_actor
-from actors.retry_budget import Budget, BudgetStatistics
-from actors.spending import PATIENCE, Spending
+from actors.retry.budget import Budget, BudgetStatistics
+from actors.retry.spending import PATIENCE, Spending
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

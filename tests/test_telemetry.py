@@ -17,8 +17,8 @@ import trio
 from cast_setup import FIRST, SECOND, TWO_SECONDS, a_request, open_path
 from structlog.typing import FilteringBoundLogger
 
-from actors.call_log import CallLog
-from actors.call_steps import Answered, Calling, Failed, PassedOver, Waiting
+from actors.call.log import CallLog
+from actors.call.steps import Answered, Calling, Failed, PassedOver, Waiting
 from actors.endpoint import Endpoint, answer
 from actors.errors import (
     BreakerOpen,
@@ -32,8 +32,8 @@ from actors.errors import (
 )
 from actors.faults import ErrorContext, Fault
 from actors.kernel import Actor, Books, DeadLetter, Fate, op, open_actor, open_books
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
 from actors.telemetry import log_dead_letter, log_lines, silent_log
 from actors.testing.provider import SimulatedProvider, overload
 from actors.wire.chat import ChatReply, TokenCounts

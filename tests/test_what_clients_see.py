@@ -37,7 +37,7 @@ SECRETS = (
     "sk-ant-api03-PLANTED",
     "Bearer eyJhbGciOi.PLANTED.sig",
     "https://api.anthropic.com/v1/messages?key=PLANTED",
-    "/srv/app/actors/limiter.py",
+    "/srv/app/actors/limiter/limiter.py",
     "C:\\app\\actors\\limiter.py",
     "10.20.30.40:8443",
     "fe80::1ff:fe23:4567:890a",
@@ -233,9 +233,9 @@ NAMES = frozenset((PARTS | {kind.__name__.lower() for kind in OURS} | set(FAULT_
 
 
 def test_the_walk_finds_the_modules_and_the_errors_that_there_are() -> None:
-    assert {"actors.kernel.slot", "actors.policies.ledger", "supervisors.runtime.runtime"} <= MODULES
+    assert {"actors.kernel.slot", "actors.policies.ledger.ledger", "supervisors.runtime.runtime"} <= MODULES
     names = {f"{kind.__module__}.{kind.__name__}" for kind in OURS}
-    assert {"actors.errors.BreakerOpen", "actors.policies.ledger_records.UnknownScope"} <= names
+    assert {"actors.errors.BreakerOpen", "actors.policies.ledger.records.UnknownScope"} <= names
     assert len(OURS) >= 40
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from actors.coverage.marks import Piece, joined, mark_of, shielded
 from actors.coverage.screenplay import Scene, Screenplay, count_words
-from actors.policies.estimate import estimate_tokens
+from actors.policies.estimates.estimate import estimate_tokens
 
 # From coarse to fine; each pattern covers any text without a gap.
 _PARAGRAPHS = re.compile(r"(?:[^\n]*\S[^\n]*\n?)+(?:[^\S\n]*\n)*|\s+")

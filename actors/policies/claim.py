@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import attrs
 
-from actors.policies.estimate import Estimate
+from actors.policies.estimates.estimate import Estimate
 from actors.policies.instants import shown
 from actors.policies.scope import POOL, POOL_ALONE, Scope
 from actors.policies.usage import Usage, whole_number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from actors.policies.limits import Quantity
+from actors.policies.ledger.limits import Quantity
 
 
 @attrs.frozen

@@ -8,7 +8,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-FACES = ("actors", "actors.kernel", "actors.testing.provider", "supervisors")
+FACES = (
+    "actors",
+    "actors.breaker",
+    "actors.call",
+    "actors.fallback",
+    "actors.hedging",
+    "actors.kernel",
+    "actors.limiter",
+    "actors.retry",
+    "actors.testing.provider",
+    "supervisors",
+)
 """The packages whose `__all__` is a promise."""
 
 

@@ -25,13 +25,13 @@ from contextlib import asynccontextmanager
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.breaker import Breaker
-from actors.breaker_board import DEFAULT_SHARE, BreakerBoard, RoleSnapshot
-from actors.breaker_news import OnChange
+from actors.breaker.board import DEFAULT_SHARE, BreakerBoard, RoleSnapshot
+from actors.breaker.breaker import Breaker
+from actors.breaker.news import OnChange
 from actors.kernel import Message, Ref
 from actors.kernel.ref import slot_of
 from actors.kernel.slot import Slot
-from actors.policies.breaker_records import BreakerSnapshot
+from actors.policies.breaker.records import BreakerSnapshot
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.breakers.supervisor import BreakerSupervisor, TermsOf, endpoint_of
 from supervisors.events import OnEvent, unobserved

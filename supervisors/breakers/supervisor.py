@@ -14,13 +14,13 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors.arguments import check_line, check_plain
-from actors.breaker import Breaker, HealthCheck
-from actors.breaker_board import DEFAULT_SHARE, BreakerBoard, check_share
-from actors.breaker_memory import BreakerMemory
-from actors.breaker_news import OnChange
+from actors.breaker.board import DEFAULT_SHARE, BreakerBoard, check_share
+from actors.breaker.breaker import Breaker, HealthCheck
+from actors.breaker.memory import BreakerMemory
+from actors.breaker.news import OnChange
 from actors.kernel import Ref, op
 from actors.log_redaction import error_name
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.rules import BreakerRules
 from actors.telemetry import BREAKER_TERMS_FAILED, silent_log
 from supervisors.backoff import DEFAULT_BACKOFF, Backoff
 from supervisors.child_spec import ChildSpec

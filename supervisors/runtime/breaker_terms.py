@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
-from actors.call import place_call
-from actors.call_path import CallPath
-from actors.call_terms import CallTerms
-from actors.policies.breaker_rules import PRESETS, BreakerRules
+from actors.call.call import place_call
+from actors.call.path import CallPath
+from actors.call.terms import CallTerms
+from actors.policies.breaker.rules import PRESETS, BreakerRules
 from actors.wire.chat import ChatMessage, ChatRequest
 from supervisors.breakers import BreakerTerms
 from supervisors.runtime.service_settings import MODEL_SERVICE, ServiceSettings

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from actors.call_steps import phrase
+from actors.call.steps import phrase
 from actors.coverage.personas import Persona, persona_named
 from actors.coverage.record import Coverage
 from actors.coverage.screenplay import Screenplay

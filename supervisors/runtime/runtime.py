@@ -23,25 +23,25 @@ from functools import partial
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.breaker_news import OnChange
-from actors.call_path import CallPath, Dialect, Line
-from actors.call_steps import Answered
-from actors.call_terms import ORDINARY, CallTerms
+from actors.breaker.news import OnChange
+from actors.call.path import CallPath, Dialect, Line
+from actors.call.steps import Answered
+from actors.call.terms import ORDINARY, CallTerms
 from actors.cooldown import Cooldown
 from actors.coverage.screenplay import Screenplay
 from actors.degradation import Degradation, telling
 from actors.endpoint import Endpoint, answer
 from actors.guard import Guard
-from actors.hedge_clock import HedgeClock
+from actors.hedging.clock import HedgeClock
 from actors.kernel import Ref
 from actors.kernel.ref import slot_of
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
-from actors.policies.output_policy import OutputPolicy
+from actors.limiter.limiter import Limiter
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.reply_cache import ReplyCacheRules
 from actors.progress import Observer, unobserved
 from actors.reply_cache import ReplyCache
-from actors.retry_budget import Budget
+from actors.retry.budget import Budget
 from actors.telemetry import silent_log
 from actors.transport import HttpxTransport
 from actors.transporter import CarriedBy, Transporter

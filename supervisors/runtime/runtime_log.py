@@ -1,7 +1,7 @@
 """What the runtime tells a log: the life of its children, and the beginning and end of its analyses.
 
 Supervision itself knows no log, it hands out events; here each kind of them has its name and its level. Calls are
-told where they are placed, see `actors.call_log`.
+told where they are placed, see `actors.call.log`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from actors.policies.burn_rate import least_objective, rows_of
-from actors.policies.degradation_rules import LEVEL_NAMES
+from actors.policies.degradation.burn_rate import least_objective, rows_of
+from actors.policies.degradation.rules import LEVEL_NAMES
 from supervisors.runtime.setting_fields import names, one_of, portion, seconds, shown, tables, whole
 from supervisors.runtime.settings_structure import Contradiction
 

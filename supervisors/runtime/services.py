@@ -18,19 +18,19 @@ import attrs
 from structlog.typing import FilteringBoundLogger
 
 from actors.arguments import check_callable
-from actors.breaker_news import OnChange
-from actors.call_terms import CallTerms
+from actors.breaker.news import OnChange
+from actors.call.terms import CallTerms
 from actors.degradation import Degradation, OnEnd, telling
 from actors.error_facts import circumstances, fault_facts
 from actors.errors import ChildExists
-from actors.fallback_chain import FallbackChain
-from actors.fallback_records import Step
+from actors.fallback.chain import FallbackChain
+from actors.fallback.records import Step
 from actors.guard import Guard
 from actors.kernel import Ref
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.burn_rate import BurnRules, rows_of
-from actors.policies.degradation_rules import DegradationRules
-from actors.retry_budget import Budget
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.degradation.burn_rate import BurnRules, rows_of
+from actors.policies.degradation.rules import DegradationRules
+from actors.retry.budget import Budget
 from actors.telemetry import SERVICE_GIVEN_UP, silent_log
 from supervisors.breakers import Breakers, name_of
 from supervisors.runtime.service_settings import MODEL_SERVICE, PRIORITIES, ServiceSettings

@@ -17,15 +17,15 @@ from typing import Final, Literal
 
 import attrs
 
-from actors.call_path import DEFAULT_ATTEMPT_TIMEOUT
+from actors.call.path import DEFAULT_ATTEMPT_TIMEOUT
 from actors.errors import SettingsError
-from actors.policies.limits import Limits
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.output_policy import OUTPUT_POLICIES
 from actors.policies.model_chain import READERS_TIER, chain_of
-from actors.policies.output_policy import OUTPUT_POLICIES
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_budget import DEFAULT_CAPACITY
-from actors.policies.retry_numbers import PROFILE_NAMES, StrategyName
-from actors.policies.retry_strategies import RetryPlan
+from actors.policies.retry.budget import DEFAULT_CAPACITY
+from actors.policies.retry.numbers import PROFILE_NAMES, StrategyName
+from actors.policies.retry.retry import RetryPolicy
+from actors.policies.retry.strategies import RetryPlan
 from supervisors.runtime.service_settings import (
     DegradationSettings,
     ServiceSettings,

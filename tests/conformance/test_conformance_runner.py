@@ -23,11 +23,13 @@ from conformance.topics import breaker as breaker_topic
 from conformance.topics import outcomes as outcomes_topic
 
 from actors.faults import FAULT_ROWS, fault
-from actors.policies import adaptive_threshold, outcome_window, outcomes, retry, retry_strategies
-from actors.policies.breaker import Breaker
-from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Ticket
-from actors.policies.open_time import OpenTime
-from actors.policies.retry_budget import RetryBudget
+from actors.policies.breaker import adaptive_threshold, outcome_window, outcomes
+from actors.policies.breaker.breaker import Breaker
+from actors.policies.breaker.open_time import OpenTime
+from actors.policies.breaker.records import BreakerChange, Outcome, Refused, Ticket
+from actors.policies.retry import retry
+from actors.policies.retry import strategies as retry_strategies
+from actors.policies.retry.budget import RetryBudget
 from actors.wire import answer_fault, faults, foreign_errors, retry_after, stated_wait
 from actors.wire.error_row import ErrorRow
 from actors.wire.fault_rules.statuses import ANYBODY

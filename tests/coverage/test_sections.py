@@ -10,7 +10,7 @@ from actors.coverage.fountain import parse
 from actors.coverage.marks import Piece, joined, unmarked
 from actors.coverage.screenplay import Screenplay
 from actors.coverage.sections import Section, split_sections
-from actors.policies.estimate import estimate_tokens
+from actors.policies.estimates.estimate import estimate_tokens
 
 SCENE_TEXT = st.lists(
     st.sampled_from(

@@ -7,7 +7,7 @@ import re
 from hooks_loading import ROOT
 
 PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
-FLOORS = ("", "actors", "supervisors")
+FLOORS = ("", "actors", "actors/policies", "supervisors")
 """Where a file may be that is named without its folder."""
 
 

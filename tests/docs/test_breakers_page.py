@@ -7,12 +7,13 @@ from typing import get_args
 
 from hooks_loading import ROOT
 
-from actors.breaker_board import DEFAULT_SHARE
-from actors.breaking import SETTLE_GRACE
-from actors.policies import adaptive_threshold, breaker_rules
-from actors.policies.breaker_records import BREAKER_STATES, OUTCOMES
-from actors.policies.breaker_rules import BreakerRules, Recovery
-from actors.policies.outcome_window import surely
+from actors.breaker.board import DEFAULT_SHARE
+from actors.breaker.breaking import SETTLE_GRACE
+from actors.policies.breaker import adaptive_threshold
+from actors.policies.breaker import rules as breaker_rules
+from actors.policies.breaker.outcome_window import surely
+from actors.policies.breaker.records import BREAKER_STATES, OUTCOMES
+from actors.policies.breaker.rules import BreakerRules, Recovery
 
 PAGE = (ROOT / "docs" / "explanation" / "breakers.md").read_text("utf-8")
 

@@ -7,9 +7,9 @@ from typing import get_args
 
 from hooks_loading import ROOT
 
-from actors.call_steps import CallStep
+from actors.call.steps import CallStep
 from actors.policies.model_chain import READERS_TIER, chain_of
-from actors.policies.retry_budget import DEFAULT_EARNS
+from actors.policies.retry.budget import DEFAULT_EARNS
 from supervisors.runtime.settings import Settings
 
 PAGE = (ROOT / "docs" / "explanation" / "calls.md").read_text("utf-8")

@@ -6,9 +6,9 @@ import re
 
 from hooks_loading import ROOT
 
-from actors.policies.burn_rate import BurnRules
-from actors.policies.degradation import UNANSWERED
-from actors.policies.degradation_rules import DegradationRules
+from actors.policies.degradation.burn_rate import BurnRules
+from actors.policies.degradation.degradation import UNANSWERED
+from actors.policies.degradation.rules import DegradationRules
 
 PAGE = (ROOT / "docs" / "explanation" / "degradation.md").read_text("utf-8")
 

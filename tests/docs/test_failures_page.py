@@ -17,7 +17,7 @@ import pytest
 from hooks_loading import ROOT
 
 from actors.faults import FAULT_ROWS, Fault
-from actors.policies.outcomes import OUTCOME_ROWS
+from actors.policies.breaker.outcomes import OUTCOME_ROWS
 from actors.wire.client_errors import CLIENT_ERRORS
 from actors.wire.faults import fault_of, fault_of_event, fault_of_response
 from actors.wire.foreign_errors import FOREIGN

@@ -7,10 +7,10 @@ import re
 import attrs
 from hooks_loading import ROOT
 
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_budget import DEFAULT_CAPACITY
-from actors.policies.retry_numbers import PROFILE_NAMES, RETRY_NUMBERS, STRATEGY_NAMES
-from actors.retry_attempts import BUDGET_PATIENCE
+from actors.policies.retry.budget import DEFAULT_CAPACITY
+from actors.policies.retry.numbers import PROFILE_NAMES, RETRY_NUMBERS, STRATEGY_NAMES
+from actors.policies.retry.retry import RetryPolicy
+from actors.retry.attempts import BUDGET_PATIENCE
 
 PAGE = (ROOT / "docs" / "how-to" / "retry.md").read_text("utf-8")
 

@@ -13,8 +13,11 @@ from naive_line import Asker, NaiveLine
 from queue_world import WINDOW, PlainBook, PlainGate
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import (
+from actors.policies.claim import Claim
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import (
     Granted,
     NotWaiting,
     Order,
@@ -25,9 +28,6 @@ from actors.policies.admission_records import (
     TimedOut,
     Withdrawn,
 )
-from actors.policies.booking import Booking
-from actors.policies.claim import Claim
-from actors.policies.ledger_records import ReservationId
 from actors.policies.scope import POOL
 from actors.policies.usage import Usage
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from naive_breaker import HOUR, NaiveBreaker
 
-from actors.policies.breaker import Breaker
-from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Ticket
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.breaker import Breaker
+from actors.policies.breaker.records import BreakerChange, Outcome, Refused, Ticket
+from actors.policies.breaker.rules import BreakerRules
 
 # Small numbers, and all of them halves of halves, so that sums are exact and every bound is met to the instant.
 TRIAL = BreakerRules(cooldown=4.0, window=8.0, cap=12.0, jitter=0.25, probe_lease=4.0, decay=16.0)

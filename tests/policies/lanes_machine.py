@@ -13,13 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from queue_world import WINDOW, PlainBook, PlainGate
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Order, Outgrown, Queued, Ticket, TimedOut, Withdrawn
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
-from actors.policies.fairness import Flow
-from actors.policies.lanes import Key, Lane
-from actors.policies.ledger_records import ReservationId
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.fairness import Flow
+from actors.policies.queue.lanes import Key, Lane
+from actors.policies.queue.records import Granted, Order, Outgrown, Queued, Ticket, TimedOut, Withdrawn
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 

@@ -20,10 +20,10 @@ from typing import Any, Literal
 
 import attrs
 
-from actors.policies.learning import LimitLearner
-from actors.policies.learning_records import Lesson, OthersUse, Seen
-from actors.policies.limits import Limits, Quantity
-from actors.policies.meter import Algorithm
+from actors.policies.learning.learning import LimitLearner
+from actors.policies.learning.records import Lesson, OthersUse, Seen
+from actors.policies.ledger.limits import Limits, Quantity
+from actors.policies.ledger.meter import Algorithm
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.provider.limits import DIMENSIONS, Mode, ProviderLimits
 from actors.testing.provider.pool import Pool

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from naive_ledger import NaiveLedger
 
-from actors.policies.booking import Booking
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import (
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limit, Limits
+from actors.policies.ledger.meter import Algorithm
+from actors.policies.ledger.records import (
     AlreadySettled,
     Confirmed,
     ReservationId,
     Shortfall,
     UnknownReservation,
 )
-from actors.policies.limits import Limit, Limits
-from actors.policies.meter import Algorithm
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

@@ -13,8 +13,8 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.policies.limits import Limit
-from actors.policies.meter import Algorithm, Meter, Unknown
+from actors.policies.ledger.limits import Limit
+from actors.policies.ledger.meter import Algorithm, Meter, Unknown
 
 WINDOW = 10.0
 AMOUNTS = (3, 7, 10, 24)

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from actors.policies.breaker_records import BreakerSnapshot, Outcome, Ticket
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.records import BreakerSnapshot, Outcome, Ticket
+from actors.policies.breaker.rules import BreakerRules
 
 HOUR = 3600.0
 

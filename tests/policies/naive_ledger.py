@@ -12,10 +12,10 @@ from fractions import Fraction
 
 import attrs
 
-from actors.policies.booking import Booking
-from actors.policies.ledger_records import Settled, Shortfall
-from actors.policies.limits import Limit, Limits, Quantity, amount_of
-from actors.policies.meter import Algorithm, Unknown
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.limits import Limit, Limits, Quantity, amount_of
+from actors.policies.ledger.meter import Algorithm, Unknown
+from actors.policies.ledger.records import Settled, Shortfall
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

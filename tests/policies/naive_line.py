@@ -7,11 +7,11 @@ import math
 import attrs
 from queue_world import PlainBook, PlainGate
 
-from actors.policies.admission_records import Order, Ticket
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
-from actors.policies.fairness import LEAST_COST
-from actors.policies.meter import Unknown
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.meter import Unknown
+from actors.policies.queue.fairness import LEAST_COST
+from actors.policies.queue.records import Order, Ticket
 from actors.policies.scope import POOL
 
 FlowName = tuple[float, str]

@@ -14,8 +14,8 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from actors.policies.limits import Limit
-from actors.policies.meter import ALGORITHMS, Algorithm, Meter
+from actors.policies.ledger.limits import Limit
+from actors.policies.ledger.meter import ALGORITHMS, Algorithm, Meter
 
 WINDOW = 10.0
 AMOUNTS = (5, 10, 11, 20)

@@ -7,10 +7,10 @@ from typing import Any
 
 from queue_world import WINDOW, PlainBook
 
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Queued, Ticket
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
+from actors.policies.ledger.booking import Booking
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import Granted, Queued, Ticket
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.policies.booking import Booking
-from actors.policies.ledger_records import ReservationId, Shortfall
-from actors.policies.limits import Limit, Limits
-from actors.policies.meter import Unknown
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.limits import Limit, Limits
+from actors.policies.ledger.meter import Unknown
+from actors.policies.ledger.records import ReservationId, Shortfall
 from actors.policies.scope import POOL, Scope
 
 WINDOW = 10.0

@@ -8,7 +8,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from actors.policies.retry_budget import RetryBudget
+from actors.policies.retry.budget import RetryBudget
 
 PRICES = st.sampled_from([1, 1, 3, 7, 10, 49, 50, 51, 1000]) | st.integers(1, 200)
 SHARES = st.sampled_from(["0.0", "0.1", "0.3", "0.7", "1.0", "1e-05"])

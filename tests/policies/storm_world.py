@@ -16,9 +16,9 @@ from typing import Literal, Protocol
 
 import attrs
 
-from actors.policies.cooldown import CooldownPolicy
-from actors.policies.cooldown_records import Trouble
-from actors.policies.ramp import Outcome, Ramp
+from actors.policies.cooldown.cooldown import CooldownPolicy
+from actors.policies.cooldown.ramp import Outcome, Ramp
+from actors.policies.cooldown.records import Trouble
 
 WINDOW = 60.0
 REQUESTS = 50

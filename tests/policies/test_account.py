@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from actors.policies.account import Account, Counted, length_of_wait
-from actors.policies.ledger_records import LimitStatistics, Shortfall
-from actors.policies.limits import Limit, Limits
-from actors.policies.meter import Algorithm, Unknown
+from actors.policies.ledger.account import Account, Counted, length_of_wait
+from actors.policies.ledger.limits import Limit, Limits
+from actors.policies.ledger.meter import Algorithm, Unknown
+from actors.policies.ledger.records import LimitStatistics, Shortfall
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from actors.policies.account import Counted
-from actors.policies.accounts import Accounts
-from actors.policies.ledger_records import UnknownScope
-from actors.policies.limits import Limits
+from actors.policies.ledger.account import Counted
+from actors.policies.ledger.accounts import Accounts
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.records import UnknownScope
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

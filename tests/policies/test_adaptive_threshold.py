@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.adaptive_threshold import AdaptiveThreshold
+from actors.policies.breaker.adaptive_threshold import AdaptiveThreshold
 
 
 def after(first: int, successes: int, failures: int) -> AdaptiveThreshold:

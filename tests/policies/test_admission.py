@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import (
+from actors.policies.claim import Claim
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.meter import Unknown
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import (
     AdmissionStatistics,
     Granted,
     NotWaiting,
@@ -21,12 +27,6 @@ from actors.policies.admission_records import (
     UnknownTicket,
     Withdrawn,
 )
-from actors.policies.booking import Booking
-from actors.policies.claim import Claim
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import ReservationId
-from actors.policies.limits import Limits
-from actors.policies.meter import Unknown
 from actors.policies.scope import POOL
 from actors.policies.usage import NOTHING, Usage
 

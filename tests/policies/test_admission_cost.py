@@ -9,11 +9,11 @@ import pytest
 from queue_askers import ask, grant, granted_by, wait
 from queue_world import WINDOW, PlainBook, pool_book
 
-from actors.policies.admission import AdmissionQueue
-from actors.policies.booking import Booking
-from actors.policies.lanes import Key, Lane
-from actors.policies.ledger_records import ReservationId, Shortfall
-from actors.policies.limits import Limit, Limits
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.limits import Limit, Limits
+from actors.policies.ledger.records import ReservationId, Shortfall
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.lanes import Key, Lane
 from actors.policies.scope import POOL, Scope
 
 KEYS = tuple(Scope("key", str(number)) for number in range(1_000))

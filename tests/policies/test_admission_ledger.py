@@ -7,14 +7,14 @@ import random
 
 import pytest
 
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Ticket
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import ReservationId
-from actors.policies.limits import Limits
-from actors.policies.meter import Algorithm
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.meter import Algorithm
+from actors.policies.ledger.records import ReservationId
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import Granted, Ticket
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 

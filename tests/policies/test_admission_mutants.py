@@ -12,18 +12,18 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from lanes_machine import LanesMachine
 
 from actors.errors import WaitTooLong
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Order, Outgrown, Queued, Ticket, TimedOut, Withdrawn
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
-from actors.policies.fairness import FairShares
-from actors.policies.lanes import Lane
-from actors.policies.outlook import Outlook
+from actors.policies.ledger.booking import Booking
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.fairness import FairShares
+from actors.policies.queue.lanes import Lane
+from actors.policies.queue.outlook import Outlook
+from actors.policies.queue.records import Granted, Order, Outgrown, Queued, Ticket, TimedOut, Withdrawn
+from actors.policies.queue.standing import Standing
+from actors.policies.queue.waiting_line import WaitingLine
+from actors.policies.queue.waiting_lines import WaitingLines
+from actors.policies.queue.weighing import Weighing
 from actors.policies.scope import POOL
-from actors.policies.standing import Standing
-from actors.policies.waiting_line import WaitingLine
-from actors.policies.waiting_lines import WaitingLines
-from actors.policies.weighing import Weighing
 
 SEARCH = settings(
     max_examples=400,

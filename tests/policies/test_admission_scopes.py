@@ -9,10 +9,10 @@ from queue_askers import ask, grant, granted_by, serve, wait
 from queue_world import WINDOW, PlainBook, PlainGate
 
 from actors.errors import NeverFits, QueueFull, WaitTooLong
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Outgrown, Place, Queued, Ticket, TimedOut
-from actors.policies.gate import OPEN
-from actors.policies.meter import Unknown
+from actors.policies.ledger.meter import Unknown
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.gate import OPEN
+from actors.policies.queue.records import Granted, Outgrown, Place, Queued, Ticket, TimedOut
 from actors.policies.scope import POOL, Scope
 
 KEY, OTHER_KEY, TEAM = Scope("key", "1"), Scope("key", "2"), Scope("team")

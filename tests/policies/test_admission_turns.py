@@ -9,10 +9,10 @@ import pytest
 from queue_askers import ask, grant, granted_by, serve, wait
 from queue_world import WINDOW, PlainBook, pool_book
 
-from actors.policies.admission import AdmissionQueue
-from actors.policies.admission_records import Granted, Place, Queued
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
+from actors.policies.ledger.booking import Booking
+from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.records import Granted, Place, Queued
 from actors.policies.scope import POOL
 from actors.policies.usage import Usage
 

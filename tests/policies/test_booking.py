@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.policies.booking import Booking
-from actors.policies.estimate import Estimate
+from actors.policies.estimates.estimate import Estimate
+from actors.policies.ledger.booking import Booking
 from actors.policies.usage import Usage
 
 

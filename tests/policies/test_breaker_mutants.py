@@ -10,16 +10,16 @@ from breaker_machine import BreakerMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from actors.policies import breaker as breaker_module
-from actors.policies import tripwire as tripwire_module
-from actors.policies.adaptive_threshold import AdaptiveThreshold
-from actors.policies.breaker import Breaker
-from actors.policies.breaker_records import BreakerChange, BreakerState, Outcome, Refused, Ticket
-from actors.policies.breaker_tickets import CallAges, Tickets
-from actors.policies.open_time import OpenTime
-from actors.policies.outcome_window import Counted, OutcomeWindow
-from actors.policies.probes import ProbeRound, Verdict
-from actors.policies.tripwire import Tripwire
+from actors.policies.breaker import breaker as breaker_module
+from actors.policies.breaker import tripwire as tripwire_module
+from actors.policies.breaker.adaptive_threshold import AdaptiveThreshold
+from actors.policies.breaker.breaker import Breaker
+from actors.policies.breaker.open_time import OpenTime
+from actors.policies.breaker.outcome_window import Counted, OutcomeWindow
+from actors.policies.breaker.probes import ProbeRound, Verdict
+from actors.policies.breaker.records import BreakerChange, BreakerState, Outcome, Refused, Ticket
+from actors.policies.breaker.tickets import CallAges, Tickets
+from actors.policies.breaker.tripwire import Tripwire
 
 # It ends with the first find. What it draws hangs on which modules were imported before, so there is room to spare.
 SEARCH = settings(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors.policies.breaker import Breaker
-from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Ticket
-from actors.policies.breaker_rules import PRESETS, BreakerRules
-from actors.policies.breaker_tickets import FORGET_AFTER
+from actors.policies.breaker.breaker import Breaker
+from actors.policies.breaker.records import BreakerChange, Outcome, Refused, Ticket
+from actors.policies.breaker.rules import PRESETS, BreakerRules
+from actors.policies.breaker.tickets import FORGET_AFTER
 
 
 def breaker_with(*, asks_to_open: bool = False, **rules: Any) -> Breaker:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.policies.breaker_rules import PRESETS, BreakerRules
+from actors.policies.breaker.rules import PRESETS, BreakerRules
 
 
 @pytest.mark.parametrize(

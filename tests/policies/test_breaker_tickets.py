@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from actors.policies.breaker_records import Ticket
-from actors.policies.breaker_tickets import FORGET_AFTER, CallAges, Tickets
-from actors.policies.outcome_window import Counted
+from actors.policies.breaker.outcome_window import Counted
+from actors.policies.breaker.records import Ticket
+from actors.policies.breaker.tickets import FORGET_AFTER, CallAges, Tickets
 
 
 def give(tickets: Tickets, now: float) -> Ticket:

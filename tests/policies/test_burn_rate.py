@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.burn_rate import (
+from actors.policies.degradation.burn_rate import (
     DEFAULT_RULES,
     BurnRate,
     BurnReading,

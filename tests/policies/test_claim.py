@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.policies.claim import Claim
-from actors.policies.estimate import Estimate
+from actors.policies.estimates.estimate import Estimate
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from actors.policies.cooldown import CooldownPolicy
-from actors.policies.cooldown_records import TROUBLE_KINDS, CooldownStatistics, Pause, Trouble, TroubleKind
-from actors.policies.cooldown_rules import CooldownRules
+from actors.policies.cooldown.cooldown import CooldownPolicy
+from actors.policies.cooldown.records import TROUBLE_KINDS, CooldownStatistics, Pause, Trouble, TroubleKind
+from actors.policies.cooldown.rules import CooldownRules
 
 RATE = Trouble("rate")
 OVERLOADED = Trouble("overloaded")

@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from actors.policies.cooldown import CooldownPolicy
-from actors.policies.cooldown_records import Pause, Trouble, TroubleKind
-from actors.policies.cooldown_rules import CooldownRules
+from actors.policies.cooldown.cooldown import CooldownPolicy
+from actors.policies.cooldown.records import Pause, Trouble, TroubleKind
+from actors.policies.cooldown.rules import CooldownRules
 
 # Small numbers, and all of them halves, so that sums are exact and every ladder is climbed.
 RULES = CooldownRules(

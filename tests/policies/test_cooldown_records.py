@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.policies.cooldown_records import Pause
+from actors.policies.cooldown.records import Pause
 
 
 @pytest.mark.parametrize(

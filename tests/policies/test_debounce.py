@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.debounce import Debounce
+from actors.policies.degradation.debounce import Debounce
 
 
 def test_it_goes_on_when_the_signal_has_lasted() -> None:

@@ -7,10 +7,10 @@ import math
 import attrs
 import pytest
 
-from actors.policies.breaker_records import BREAKER_STATES, BreakerState
-from actors.policies.burn_rate import BurnRow, BurnRules
-from actors.policies.degradation import Degradation
-from actors.policies.degradation_rules import START, DegradationLevel, DegradationRules
+from actors.policies.breaker.records import BREAKER_STATES, BreakerState
+from actors.policies.degradation.burn_rate import BurnRow, BurnRules
+from actors.policies.degradation.degradation import Degradation
+from actors.policies.degradation.rules import START, DegradationLevel, DegradationRules
 
 SHUT = ("search: breaker open",)
 RISEN = DegradationLevel(1, "search_degraded", 15.0, SHUT)

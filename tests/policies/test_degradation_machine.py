@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from actors.policies import degradation as module
-from actors.policies.breaker_records import BREAKER_STATES, BreakerState
-from actors.policies.burn_rate import BurnRow, BurnRules
-from actors.policies.debounce import Debounce
-from actors.policies.degradation import Degradation
-from actors.policies.degradation_rules import DOWN_STATES, DegradationLevel, DegradationRules
+from actors.policies.breaker.records import BREAKER_STATES, BreakerState
+from actors.policies.degradation import degradation as module
+from actors.policies.degradation.burn_rate import BurnRow, BurnRules
+from actors.policies.degradation.debounce import Debounce
+from actors.policies.degradation.degradation import Degradation
+from actors.policies.degradation.rules import DOWN_STATES, DegradationLevel, DegradationRules
 
 # Small numbers, and all of them halves: every instant has its own cell, and the model can walk from half to half.
 LONG, SHORT, RATIO, FEWEST = 8.0, 3.0, 0.6, 2

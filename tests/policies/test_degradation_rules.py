@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from actors.policies.breaker_records import BREAKER_STATES
-from actors.policies.degradation_rules import DEFAULT_RULES, DOWN_STATES, LEVEL_NAMES, START, DegradationRules
+from actors.policies.breaker.records import BREAKER_STATES
+from actors.policies.degradation.rules import DEFAULT_RULES, DOWN_STATES, LEVEL_NAMES, START, DegradationRules
 
 
 def test_the_levels_are_numbered_from_normal_to_critical() -> None:

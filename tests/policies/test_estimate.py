@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.estimate import Estimate, estimate_tokens
+from actors.policies.estimates.estimate import Estimate, estimate_tokens
 from actors.testing.provider import count_tokens
 
 TEXTS = st.text(max_size=200)

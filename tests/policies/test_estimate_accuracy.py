@@ -13,7 +13,7 @@ from corpora import Corpora
 from estimates import MOST_ERROR, SEQUENCES, Run, run
 from imitation_tokenizers import TOKENIZERS, Tokenizer, pieces
 
-from actors.policies.learning_estimator import LearningEstimator
+from actors.policies.estimates.learning_estimator import LearningEstimator
 
 AIM = MOST_ERROR
 REACHED = 0.05

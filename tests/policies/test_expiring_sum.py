@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.expiring_sum import ExpiringSum
+from actors.policies.ledger.expiring_sum import ExpiringSum
 
 PARTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 300)), max_size=200)
 CHANGES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 12)), max_size=60)

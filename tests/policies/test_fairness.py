@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.policies.fairness import LEAST_COST, FairShares
+from actors.policies.queue.fairness import LEAST_COST, FairShares
 
 
 def turns(shares: FairShares, count: int, cost: float, *tenants: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.generations import CHANGES_KEPT, Generations
+from actors.policies.breaker.generations import CHANGES_KEPT, Generations
+from actors.policies.breaker.records import BreakerChange
 
 
 def test_a_breaker_begins_closed() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.policies.known_limits import Amounts, amounts_of, put_together
-from actors.policies.limits import NO_LIMITS, Limit, Limits
+from actors.policies.learning.known_limits import Amounts, amounts_of, put_together
+from actors.policies.ledger.limits import NO_LIMITS, Limit, Limits
 
 CONFIGURED = Limits(requests=50, input_tokens=30_000, output_tokens=8_000)
 

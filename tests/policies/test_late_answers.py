@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.late_answers import MEMORY, LateAnswers
-from actors.policies.ledger_records import ReservationId
+from actors.policies.ledger.late_answers import MEMORY, LateAnswers
+from actors.policies.ledger.records import ReservationId
 
 FIRST, SECOND, THIRD = ReservationId(1), ReservationId(2), ReservationId(3)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.learning import LimitLearner
-from actors.policies.learning_records import NOTHING_LEARNED, Lesson, OthersUse, Seen
-from actors.policies.limits import NO_LIMITS, QUANTITIES, Limit, Limits
+from actors.policies.learning.learning import LimitLearner
+from actors.policies.learning.records import NOTHING_LEARNED, Lesson, OthersUse, Seen
+from actors.policies.ledger.limits import NO_LIMITS, QUANTITIES, Limit, Limits
 from actors.policies.usage import Usage
 
 CONFIGURED = Limits(requests=50, input_tokens=30_000, output_tokens=8_000)

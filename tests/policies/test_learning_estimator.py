@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.estimate import Estimate, Estimator
-from actors.policies.learning_estimator import (
+from actors.policies.estimates.estimate import Estimate, Estimator
+from actors.policies.estimates.learning_estimator import (
     LEAST_ALLOWANCE,
     MOST_ALLOWANCE,
     MOST_MODELS,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from learning_world import WINDOW, Book, World
 
-from actors.policies import limit_detection, others
-from actors.policies.learning import LimitLearner
-from actors.policies.limits import Limits
-from actors.policies.others import OthersWatch
-from actors.policies.refill_detection import RefillDetector
+from actors.policies.learning import limit_detection, others
+from actors.policies.learning.learning import LimitLearner
+from actors.policies.learning.others import OthersWatch
+from actors.policies.learning.refill_detection import RefillDetector
+from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
 from actors.testing.provider.limits import MODES, ProviderLimits
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_world import WINDOW, World
 
-from actors.policies.learning import LimitLearner
-from actors.policies.limit_detection import GROWTH_NEEDS
-from actors.policies.limits import Limits
+from actors.policies.learning.learning import LimitLearner
+from actors.policies.learning.limit_detection import GROWTH_NEEDS
+from actors.policies.ledger.limits import Limits
 from actors.testing.provider.limits import MODES, Mode, ProviderLimits
 
 SMALL = ProviderLimits()

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.booking import Booking
-from actors.policies.ledger import DEFAULT_SLACK, Ledger
-from actors.policies.ledger_records import (
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import DEFAULT_SLACK, Ledger
+from actors.policies.ledger.limits import NO_LIMITS, Limit, Limits
+from actors.policies.ledger.meter import Unknown
+from actors.policies.ledger.records import (
     AlreadySettled,
     Confirmed,
     LedgerStatistics,
@@ -25,8 +27,6 @@ from actors.policies.ledger_records import (
     UnknownReservation,
     UnknownScope,
 )
-from actors.policies.limits import NO_LIMITS, Limit, Limits
-from actors.policies.meter import Unknown
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

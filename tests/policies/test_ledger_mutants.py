@@ -11,15 +11,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from ledger_machine import LedgerMachine
 
-from actors.policies import account as account_module
-from actors.policies import accounts as accounts_module
-from actors.policies import ledger as ledger_module
-from actors.policies import meter as meter_module
-from actors.policies.account import Account, Counted
-from actors.policies.booking import Booking
-from actors.policies.late_answers import LateAnswers
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import (
+from actors.policies.ledger import account as account_module
+from actors.policies.ledger import accounts as accounts_module
+from actors.policies.ledger import ledger as ledger_module
+from actors.policies.ledger import meter as meter_module
+from actors.policies.ledger.account import Account, Counted
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.late_answers import LateAnswers
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limits, Quantity
+from actors.policies.ledger.meter import Algorithm, Meter
+from actors.policies.ledger.orphans import Orphans
+from actors.policies.ledger.records import (
     AlreadySettled,
     Confirmed,
     CorruptLedger,
@@ -27,10 +30,7 @@ from actors.policies.ledger_records import (
     Settled,
     Shortfall,
 )
-from actors.policies.limits import Limits, Quantity
-from actors.policies.meter import Algorithm, Meter
-from actors.policies.orphans import Orphans
-from actors.policies.ripening import Ripening
+from actors.policies.ledger.ripening import Ripening
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

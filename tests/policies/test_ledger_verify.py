@@ -12,21 +12,21 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.policies import account as account_module
-from actors.policies import accounts as accounts_module
-from actors.policies import expiring_sum as expiring_sum_module
-from actors.policies import ledger as ledger_module
-from actors.policies import meter as meter_module
-from actors.policies import orphans as orphans_module
-from actors.policies import reserved as reserved_module
-from actors.policies import ripening as ripening_module
-from actors.policies import token_bucket as token_bucket_module
-from actors.policies.booking import Booking
-from actors.policies.ledger import Ledger
-from actors.policies.ledger_records import AlreadySettled, CorruptLedger, ReservationId, Settled, Shortfall
-from actors.policies.limits import Limit, Limits
-from actors.policies.meter import Meter
-from actors.policies.reserved import Reserved
+from actors.policies.ledger import account as account_module
+from actors.policies.ledger import accounts as accounts_module
+from actors.policies.ledger import expiring_sum as expiring_sum_module
+from actors.policies.ledger import ledger as ledger_module
+from actors.policies.ledger import meter as meter_module
+from actors.policies.ledger import orphans as orphans_module
+from actors.policies.ledger import reserved as reserved_module
+from actors.policies.ledger import ripening as ripening_module
+from actors.policies.ledger import token_bucket as token_bucket_module
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.ledger import Ledger
+from actors.policies.ledger.limits import Limit, Limits
+from actors.policies.ledger.meter import Meter
+from actors.policies.ledger.records import AlreadySettled, CorruptLedger, ReservationId, Settled, Shortfall
+from actors.policies.ledger.reserved import Reserved
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.limit_detection import COLLAPSE, COLLAPSE_NEEDS, GROWTH_NEEDS, LimitDetector
+from actors.policies.learning.limit_detection import COLLAPSE, COLLAPSE_NEEDS, GROWTH_NEEDS, LimitDetector
 
 AMOUNTS = st.integers(min_value=1, max_value=10_000)
 

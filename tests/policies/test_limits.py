@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.policies.limits import NO_LIMITS, QUANTITIES, Limit, Limits, Quantity, amount_of
+from actors.policies.ledger.limits import NO_LIMITS, QUANTITIES, Limit, Limits, Quantity, amount_of
 from actors.policies.usage import Usage
 
 HUGE = Usage(10**9, 10**9, 10**9)

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from actors.policies.limits import Limit
-from actors.policies.meter import ALGORITHMS, Algorithm, Meter, Unknown
+from actors.policies.ledger.limits import Limit
+from actors.policies.ledger.meter import ALGORITHMS, Algorithm, Meter, Unknown
 
 LIMIT = Limit("requests", 32, 64.0)
 

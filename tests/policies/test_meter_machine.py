@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from meter_machine import MeterMachine
 from promise_machine import MACHINES, PromiseMachine
 
-from actors.policies import meter as meter_module
-from actors.policies.limits import Limit
-from actors.policies.meter import Meter
-from actors.policies.token_bucket import TokenBucket
+from actors.policies.ledger import meter as meter_module
+from actors.policies.ledger.limits import Limit
+from actors.policies.ledger.meter import Meter
+from actors.policies.ledger.token_bucket import TokenBucket
 
 TestMeterAgreesWithItsModels = MeterMachine.TestCase
 TestMeterAgreesWithItsModels.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)

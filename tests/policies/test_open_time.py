@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.open_time import OpenTime
+from actors.policies.breaker.open_time import OpenTime
+from actors.policies.breaker.rules import BreakerRules
 
 
 def exact(**rules: float) -> OpenTime:

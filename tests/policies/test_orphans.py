@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from actors.policies import orphans as module
-from actors.policies.ledger_records import ReservationId
-from actors.policies.orphans import DEFAULT_PATIENCE, Orphans
+from actors.policies.ledger import orphans as module
+from actors.policies.ledger.orphans import DEFAULT_PATIENCE, Orphans
+from actors.policies.ledger.records import ReservationId
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from actors.policies.learning import LimitLearner
-from actors.policies.learning_records import NOTHING_LEARNED, Lesson, OthersUse, Seen
-from actors.policies.limits import Limits, Quantity
-from actors.policies.others import RESET_TOO_SHORT, OthersWatch, rounding_of
+from actors.policies.learning.learning import LimitLearner
+from actors.policies.learning.others import RESET_TOO_SHORT, OthersWatch, rounding_of
+from actors.policies.learning.records import NOTHING_LEARNED, Lesson, OthersUse, Seen
+from actors.policies.ledger.limits import Limits, Quantity
 from actors.policies.usage import Usage
 
 CONFIGURED = Limits(requests=50, input_tokens=30_000, output_tokens=8_000)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.outcome_window import OutcomeWindow, surely
+from actors.policies.breaker.outcome_window import OutcomeWindow, surely
 
 
 def counts(window: OutcomeWindow) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.faults import FAULT_KINDS, Fault, FaultKind
-from actors.policies.outcomes import OUTCOME_ROWS, open_until, outcome_of
+from actors.policies.breaker.outcomes import OUTCOME_ROWS, open_until, outcome_of
 
 ILL: set[FaultKind] = {
     "network_timeout",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.output_lengths import (
+from actors.policies.ledger.output_lengths import (
     DEVIATIONS,
     ENOUGH,
     MOST_KINDS,

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.booking import Booking
 from actors.policies.claim import Claim
-from actors.policies.output_lengths import DEVIATIONS, MOST_QUANTILE, OutputStatistics
-from actors.policies.output_policy import OUTPUT_POLICIES, OutputLearner, OutputPolicy, OutputPolicyName
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.output_lengths import DEVIATIONS, MOST_QUANTILE, OutputStatistics
+from actors.policies.ledger.output_policy import (
+    OUTPUT_POLICIES,
+    OutputLearner,
+    OutputPolicy,
+    OutputPolicyName,
+)
 from actors.policies.usage import Usage
 
 NAMES = st.sampled_from(OUTPUT_POLICIES)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from actors.policies.patience import FIRST_PATIENCE, LEAST_PATIENCE, MOST_PATIENCE, Patience
+from actors.policies.cooldown.patience import FIRST_PATIENCE, LEAST_PATIENCE, MOST_PATIENCE, Patience
 
 
 def learned(*samples: float) -> float:

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from actors.policies.breaker_records import Ticket
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.probes import ProbeRound
+from actors.policies.breaker.probes import ProbeRound
+from actors.policies.breaker.records import Ticket
+from actors.policies.breaker.rules import BreakerRules
 
 RULES = BreakerRules(probes=3, probes_needed=2, probe_lease=10.0, recovery="probes")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from actors.policies.patience import FIRST_PATIENCE, MOST_PATIENCE
-from actors.policies.ramp import (
+from actors.policies.cooldown.patience import FIRST_PATIENCE, MOST_PATIENCE
+from actors.policies.cooldown.ramp import (
     CALM_SIZE,
     FULL_SIZE,
     HALT,

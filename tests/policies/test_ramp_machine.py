@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.policies.patience import MOST_PATIENCE
-from actors.policies.ramp import (
+from actors.policies.cooldown.patience import MOST_PATIENCE
+from actors.policies.cooldown.ramp import (
     CALM_SIZE,
     GROWTH,
     HALT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.ranking import Ranking
+from actors.policies.queue.ranking import Ranking
 
 
 def ranking(**ranks: int) -> Ranking[str, int]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from actors.policies.learning_records import Seen
-from actors.policies.limits import Quantity
-from actors.policies.refill_detection import AGREEING_NEEDED, MOST_NEEDED, RefillDetector
+from actors.policies.learning.records import Seen
+from actors.policies.learning.refill_detection import AGREEING_NEEDED, MOST_NEEDED, RefillDetector
+from actors.policies.ledger.limits import Quantity
 from actors.policies.usage import NOTHING, Usage
 
 ONE = Usage(1, 100, 50)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.errors import CallFailed, ProviderFailed, ReplyInvalid, TransportFailed
-from actors.policies.cooldown_records import TROUBLE_KINDS, Trouble, TroubleKind
-from actors.policies.refusals import trouble_of
+from actors.policies.cooldown.records import TROUBLE_KINDS, Trouble, TroubleKind
+from actors.policies.cooldown.refusals import trouble_of
 
 
 def failed(status: int, kind: str = "api_error", **options: object) -> ProviderFailed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.policies.booking import Booking
-from actors.policies.reserved import Reserved
+from actors.policies.ledger.booking import Booking
+from actors.policies.ledger.reserved import Reserved
 from actors.policies.scope import POOL
 from actors.policies.usage import Usage
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.faults import FAULT_KINDS, FAULT_ROWS, Fault, FaultKind
-from actors.policies.retry import HINT_SPREAD, GiveUp, Jitter, Retry, RetryPolicy
+from actors.policies.retry.retry import HINT_SPREAD, GiveUp, Jitter, Retry, RetryPolicy
 
 SECONDS = st.floats(0, 1e6)
 INSTANTS = st.floats(0, 1e9)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from retry_budget_machine import RetryBudgetMachine
 
-from actors.policies.retry_budget import RetryBudget, RetryBudgetStatistics
+from actors.policies.retry.budget import RetryBudget, RetryBudgetStatistics
 
 TestTheBudgetKeepsItsBooks = RetryBudgetMachine.TestCase
 TestTheBudgetKeepsItsBooks.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

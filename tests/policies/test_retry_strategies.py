@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.faults import FAULT_KINDS, FAULT_ROWS, Fault, FaultKind
-from actors.policies.retry import GiveUp, Retry, RetryPolicy
-from actors.policies.retry_numbers import PROFILE_NAMES, RETRY_NUMBERS, STRATEGY_NAMES, ProfileName
-from actors.policies.retry_strategies import (
+from actors.policies.retry.numbers import PROFILE_NAMES, RETRY_NUMBERS, STRATEGY_NAMES, ProfileName
+from actors.policies.retry.retry import GiveUp, Retry, RetryPolicy
+from actors.policies.retry.strategies import (
     PROFILES,
     STRATEGIES,
     STRATEGY_OF,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from actors.policies.ledger_records import ReservationId
-from actors.policies.ripening import Ripening
+from actors.policies.ledger.records import ReservationId
+from actors.policies.ledger.ripening import Ripening
 
 FIRST, SECOND, THIRD = ReservationId(1), ReservationId(2), ReservationId(3)
 SLACK = 0.5

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.rolling_tally import CELLS, RollingTally
+from actors.policies.degradation.rolling_tally import CELLS, RollingTally
 
 
 def test_an_outcome_counts_for_one_window() -> None:

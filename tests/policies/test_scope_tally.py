@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from actors.policies.queue.scope_tally import ScopeTallies, ScopeTraffic
 from actors.policies.scope import Scope
-from actors.policies.scope_tally import ScopeTallies, ScopeTraffic
 
 A, B = Scope("key", "a"), Scope("key", "b")
 

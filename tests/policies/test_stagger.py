@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.policies.stagger import Stagger
+from actors.policies.cooldown.stagger import Stagger
 
 
 def opened_at(stagger: Stagger, times: int, now: float = 0.0) -> list[float]:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from actors.policies.standing import Spot, Standing
+from actors.policies.queue.standing import Spot, Standing
 from actors.policies.usage import NOTHING, Usage
 
 

@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 from storm_world import Figures, Mode, StormWorld
 
-from actors.policies.ramp import Ramp
+from actors.policies.cooldown.ramp import Ramp
 
 SEEDS = range(40)
 CALM = 1e9

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.text_features import FEATURES, count_features
+from actors.policies.estimates.text_features import FEATURES, count_features
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 """Any characters at all, lone surrogates among them."""

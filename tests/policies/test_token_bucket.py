@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from actors.policies.token_bucket import TokenBucket
+from actors.policies.ledger.token_bucket import TokenBucket
 
 
 def bucket(*taken: tuple[int, float], amount: int = 32, window: float = 64.0) -> TokenBucket:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.text_features import FEATURES
-from actors.policies.token_rates import TokenRates
+from actors.policies.estimates.text_features import FEATURES
+from actors.policies.estimates.token_rates import TokenRates
 
 COUNTS = st.lists(st.integers(0, 5000), min_size=len(FEATURES), max_size=len(FEATURES)).map(tuple)
 LESSONS = st.lists(st.tuples(COUNTS, st.integers(0, 100_000)), max_size=30)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from actors.policies.breaker_records import Outcome, Ticket
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.tripwire import Tripwire
+from actors.policies.breaker.records import Outcome, Ticket
+from actors.policies.breaker.rules import BreakerRules
+from actors.policies.breaker.tripwire import Tripwire
 
 
 class Watched:

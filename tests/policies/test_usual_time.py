@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.usual_time import UsualTime
+from actors.policies.breaker.usual_time import UsualTime
 
 
 def test_the_first_call_is_all_there_is_to_go_by() -> None:

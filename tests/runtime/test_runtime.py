@@ -10,7 +10,7 @@ import pytest
 import trio
 from analysis_setup import FIRST, SECOND, TWO_SECONDS, provider_for, settings_with
 
-from actors.call_terms import CallTerms
+from actors.call.terms import CallTerms
 from actors.endpoint import Endpoint
 from actors.errors import (
     NeverFits,
@@ -24,10 +24,10 @@ from actors.errors import (
     WaitTooLong,
 )
 from actors.kernel import Ref
-from actors.limiter import Limiter
-from actors.policies.limits import Limits
+from actors.limiter.limiter import Limiter
+from actors.policies.ledger.limits import Limits
 from actors.policies.scope import Scope
-from actors.retry_budget import Budget
+from actors.retry.budget import Budget
 from actors.testing.provider import (
     MODES,
     Mode,

@@ -11,7 +11,7 @@ from analysis_setup import FIRST, SECOND, provider_for, settings_with
 from actors.degradation import Degradation
 from actors.errors import CallFailed, Rejected
 from actors.kernel import Ref
-from actors.policies.degradation_rules import START
+from actors.policies.degradation.rules import START
 from actors.testing.provider import overload
 from actors.wire.chat import ChatMessage, ChatRequest
 from supervisors.runtime.runtime import Runtime, open_runtime

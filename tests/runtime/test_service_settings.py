@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from actors.errors import SettingsError
-from actors.policies.breaker_rules import PRESETS
-from actors.policies.burn_rate import BurnRules, rows_of
-from actors.policies.degradation_rules import DEFAULT_RULES, LEVELS
+from actors.policies.breaker.rules import PRESETS
+from actors.policies.degradation.burn_rate import BurnRules, rows_of
+from actors.policies.degradation.rules import DEFAULT_RULES, LEVELS
 from supervisors.runtime.service_settings import (
     DEFAULT_SERVICES,
     LEAST_OBJECTIVE,

@@ -14,19 +14,19 @@ from structlog.testing import LogCapture
 from trio.testing import MockClock
 
 from actors.bound_ids import bind_ids
-from actors.breaker import Breaker
-from actors.call_terms import ORDINARY
+from actors.breaker.breaker import Breaker
+from actors.call.terms import ORDINARY
 from actors.degradation import Degradation
 from actors.errors import BreakerOpen, NoneAnswered
-from actors.fallback_records import constant
+from actors.fallback.records import constant
 from actors.faults import Fault
 from actors.guard import Guard
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.degradation_rules import DegradationLevel
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_budget import DEFAULT_PRICE
-from actors.policies.retry_strategies import RetryPlan
-from actors.retry_budget import Budget
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.degradation.rules import DegradationLevel
+from actors.policies.retry.budget import DEFAULT_PRICE
+from actors.policies.retry.retry import RetryPolicy
+from actors.policies.retry.strategies import RetryPlan
+from actors.retry.budget import Budget
 from actors.telemetry import silent_log
 from supervisors import open_supervisor
 from supervisors.breakers import Breakers, BreakerSupervisor

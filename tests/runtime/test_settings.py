@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import SettingsError
-from actors.policies.limits import Limits
-from actors.policies.retry import RetryPolicy
-from actors.policies.retry_strategies import PROFILES, RetryPlan
+from actors.policies.ledger.limits import Limits
+from actors.policies.retry.retry import RetryPolicy
+from actors.policies.retry.strategies import PROFILES, RetryPlan
 from supervisors.runtime.setting_fields import shown
 from supervisors.runtime.settings import (
     LimitSettings,

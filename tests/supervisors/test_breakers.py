@@ -13,13 +13,13 @@ import structlog
 import trio
 from trio.testing import MockClock
 
-from actors.breaker import Breaker
-from actors.breaking import check_breaker, pass_breaker
+from actors.breaker.breaker import Breaker
+from actors.breaker.breaking import check_breaker, pass_breaker
 from actors.errors import BreakerOpen, NotDelivered, Rejected
 from actors.kernel import Ref
 from actors.kernel.ref import slot_of
-from actors.policies.breaker_records import BreakerChange
-from actors.policies.breaker_rules import BreakerRules
+from actors.policies.breaker.records import BreakerChange
+from actors.policies.breaker.rules import BreakerRules
 from actors.testing.run import run
 from supervisors import Backoff, ChildSpec, open_supervisor
 from supervisors.breakers import Breakers, BreakerSupervisor, BreakerTerms, name_of, open_breakers

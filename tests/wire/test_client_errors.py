@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from actors.faults import FaultKind
-from actors.policies.outcomes import outcome_of
+from actors.policies.breaker.outcomes import outcome_of
 from actors.wire.client_errors import CLIENT_ERRORS
 from actors.wire.faults import fault_of, fault_of_response
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.policies.limits import QUANTITIES, Quantity
+from actors.policies.ledger.limits import QUANTITIES, Quantity
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits, RateLimitDialect, parse_rate_limits
 from actors.wire.reset_time import LONGEST_RESET
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from actors.policies.limits import Quantity
+from actors.policies.ledger.limits import Quantity
 from actors.wire.observed_limit import ObservedLimit
 from actors.wire.rate_limit_dialects.row import MINUTE, read_row
 from actors.wire.reset_time import seconds_until

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from actors.policies.limits import Quantity
+from actors.policies.ledger.limits import Quantity
 from actors.wire.observed_limit import ObservedLimit
 from actors.wire.rate_limit_dialects.openai import PREFIX
 from actors.wire.rate_limit_dialects.row import DAY, MINUTE, read_count, read_row

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from actors.policies.limits import Quantity
+from actors.policies.ledger.limits import Quantity
 from actors.wire.observed_limit import ObservedLimit
 from actors.wire.reset_time import seconds_to_reset
 

@@ -26,9 +26,9 @@ from typing import Any, Final
 
 import attrs
 
-from actors.policies.breaker import Breaker
-from actors.policies.breaker_records import BreakerChange, Outcome, Refused, Ticket
-from actors.policies.breaker_rules import PRESETS, BreakerRules
+from actors.policies.breaker.breaker import Breaker
+from actors.policies.breaker.records import BreakerChange, Outcome, Refused, Ticket
+from actors.policies.breaker.rules import PRESETS, BreakerRules
 from conformance.comparing import differences
 from conformance.rows import Row, TableError, check_given
 

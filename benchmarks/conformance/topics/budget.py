@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from actors.policies.retry_budget import RetryBudget
+from actors.policies.retry.budget import RetryBudget
 from conformance.comparing import differences
 from conformance.rows import Row, TableError, check_given
 

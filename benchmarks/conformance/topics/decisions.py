@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.policies.retry import GiveUp, Retry
-from actors.policies.retry_strategies import strategy_for
+from actors.policies.retry.retry import GiveUp, Retry
+from actors.policies.retry.strategies import strategy_for
 from conformance.comparing import differences, out_of_bounds
 from conformance.rows import Row, TableError, check_given
 from conformance.topics.retrying import decide

@@ -15,9 +15,9 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final
 
-from actors.policies.breaker_rules import BreakerRules
-from actors.policies.open_time import OpenTime
-from actors.policies.retry import Retry
+from actors.policies.breaker.open_time import OpenTime
+from actors.policies.breaker.rules import BreakerRules
+from actors.policies.retry.retry import Retry
 from conformance.comparing import out_of_bounds
 from conformance.rows import Row, TableError, check_given
 from conformance.topics.retrying import decide

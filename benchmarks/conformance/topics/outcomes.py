@@ -10,7 +10,7 @@ Instants are seconds.
 
 from __future__ import annotations
 
-from actors.policies.outcomes import open_until, outcome_of
+from actors.policies.breaker.outcomes import open_until, outcome_of
 from conformance.comparing import differences
 from conformance.rows import Row, TableError, check_given
 from conformance.topics.retrying import fault_of_row

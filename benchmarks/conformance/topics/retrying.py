@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from actors.faults import Fault
-from actors.policies.retry import GiveUp, Retry, RetryPolicy
-from actors.policies.retry_strategies import RetryPlan
+from actors.policies.retry.retry import GiveUp, Retry, RetryPolicy
+from actors.policies.retry.strategies import RetryPlan
 from conformance.rows import check_given
 
 GIVEN: Final = frozenset(

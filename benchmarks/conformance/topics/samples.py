@@ -9,7 +9,7 @@ A step that only looks counts nothing.
 
 from __future__ import annotations
 
-from actors.policies.outcome_window import OutcomeWindow, surely
+from actors.policies.breaker.outcome_window import OutcomeWindow, surely
 from conformance.comparing import differences
 from conformance.rows import Row, TableError, check_given
 

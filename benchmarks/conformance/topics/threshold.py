@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from actors.policies.adaptive_threshold import AdaptiveThreshold
+from actors.policies.breaker.adaptive_threshold import AdaptiveThreshold
 from conformance.comparing import differences
 from conformance.rows import Row, TableError, check_given
 

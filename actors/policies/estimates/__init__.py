@@ -1,0 +1,1 @@
+"""How many tokens a prompt will be: guessed from its text, corrected by what was counted."""
