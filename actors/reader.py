@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import attrs
 
-from actors.call.steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting, phrase
+from actors.call.steps import Answered, Calling, CallStep, Failed, PassedOver, Shortened, Waiting
 from actors.call.terms import CallTerms
 from actors.coverage.merge import merge
 from actors.coverage.personas import Persona, repair_prompt, section_prompt, system_prompt
@@ -20,6 +20,7 @@ from actors.coverage.record import Coverage, parse_coverage
 from actors.coverage.screenplay import Screenplay
 from actors.coverage.sections import Section, split_sections
 from actors.endpoint import Endpoint, steps_of
+from actors.error_phrase import phrase
 from actors.errors import CallFailed, InputError, Rejected, ReplyInvalid
 from actors.kernel import Actor, Ref, op
 from actors.progress import Mishap, Progress, State

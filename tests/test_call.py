@@ -35,7 +35,8 @@ from hypothesis import strategies as st
 
 from actors.call.call import place_call
 from actors.call.path import CallPath, Dialect, Line
-from actors.call.steps import Answered, Calling, Failed, PassedOver, Waiting, phrase
+from actors.call.steps import Answered, Calling, Failed, PassedOver, Waiting
+from actors.error_phrase import phrase
 from actors.errors import (
     NeverFits,
     NoneAdmitted,

@@ -27,8 +27,9 @@ from cast_setup import (
 )
 
 from actors.call.path import CallPath, Line
-from actors.call.steps import Answered, Waiting, phrase
+from actors.call.steps import Answered, Waiting
 from actors.endpoint import Endpoint, EndpointStatistics, answer, steps_of
+from actors.error_phrase import phrase
 from actors.errors import (
     BreakerOpen,
     CallFailed,

@@ -30,9 +30,10 @@ from actors.breaker.breaking import check_breaker, pass_breaker
 from actors.call.exchange import exchange
 from actors.call.known_replies import keep, look_up
 from actors.call.path import CallPath
-from actors.call.steps import Answered, Calling, CallStep, Failed, Waiting, phrase
+from actors.call.steps import Answered, Calling, CallStep, Failed, Waiting
 from actors.call.terms import ORDINARY, CallTerms
 from actors.call.under_way import CallUnderWay, Turn
+from actors.error_phrase import phrase
 from actors.errors import CallFailed, Rejected
 from actors.limiter.reservation import reserve
 from actors.policies.queue.records import Order

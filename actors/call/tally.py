@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from actors.call.steps import Answered, PassedOver, phrase
+from actors.call.steps import Answered, PassedOver
+from actors.error_phrase import phrase
 from actors.errors import BreakerOpen, CallFailed, NoneAdmitted, NoneAnswered, Rejected
 from actors.faults import ErrorContext
 from actors.wire.chat import ChatReply

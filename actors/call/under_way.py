@@ -13,9 +13,10 @@ import trio
 
 from actors.breaker.breaking import check_breaker
 from actors.call.path import CallPath, Line
-from actors.call.steps import PassedOver, Shortened, phrase
+from actors.call.steps import PassedOver, Shortened
 from actors.call.tally import CallTally
 from actors.call.terms import CallTerms
+from actors.error_phrase import phrase
 from actors.errors import BreakerOpen, CallFailed, Rejected
 from actors.faults import Fault
 from actors.policies.claim import Claim

@@ -26,7 +26,7 @@ from typing import Generic, Literal, TypeVar, cast
 import attrs
 import trio
 
-from actors.call.steps import phrase
+from actors.error_phrase import phrase
 from actors.errors import CallFailed, Rejected, UnderstudyError
 from actors.policies.instants import check_number
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from actors.call.steps import phrase
 from actors.coverage.personas import Persona, persona_named
 from actors.coverage.record import Coverage
 from actors.coverage.screenplay import Screenplay
 from actors.endpoint import Endpoint
+from actors.error_phrase import phrase
 from actors.errors import (
     CallFailed,
     InputError,
