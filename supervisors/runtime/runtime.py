@@ -15,44 +15,40 @@ runtime (one_for_one)
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 
 import attrs
 from structlog.typing import FilteringBoundLogger
 
-from actors.breaker.news import OnChange
-from actors.call.path import CallPath, Dialect, Line
 from actors.call.steps import Answered
 from actors.call.terms import ORDINARY, CallTerms
-from actors.cooldown import Cooldown
 from actors.coverage.screenplay import Screenplay
 from actors.degradation import Degradation, telling
 from actors.endpoint import Endpoint, answer
 from actors.guard import Guard
-from actors.hedging.clock import HedgeClock
 from actors.kernel import Ref
 from actors.kernel.ref import slot_of
-from actors.limiter.limiter import Limiter
 from actors.policies.ledger.limits import Limits
-from actors.policies.ledger.output_policy import OutputPolicy
-from actors.policies.reply_cache import ReplyCacheRules
 from actors.progress import Observer, unobserved
-from actors.reply_cache import ReplyCache
-from actors.retry.budget import Budget
 from actors.telemetry import silent_log
-from actors.transport import HttpxTransport
-from actors.transporter import CarriedBy, Transporter
-from actors.wire import anthropic
+from actors.transporter import CarriedBy
 from actors.wire.chat import ChatRequest
-from actors.wire.http import HttpResponse, Transport
-from actors.wire.rate_limits import ObservedLimits, parse_rate_limits
-from supervisors.breakers import Breakers, BreakerSupervisor
+from actors.wire.http import Transport
+from supervisors.breakers import Breakers
 from supervisors.intensity import Intensity
 from supervisors.runtime.analysis_result import Analysis
-from supervisors.runtime.breaker_terms import ModelCheck, TermsBySettings
+from supervisors.runtime.calling import path_of
+from supervisors.runtime.parts import (
+    start_breakers,
+    start_cache,
+    start_cooldown,
+    start_hedge_clock,
+    start_lines,
+    start_transporter,
+    with_breakers,
+)
 from supervisors.runtime.reading import MakeReader, Readings, reader_of
 from supervisors.runtime.runtime_log import RuntimeLog
 from supervisors.runtime.service_settings import MODEL_SERVICE
@@ -68,9 +64,6 @@ than a bad neighbourhood would."""
 
 Truncate = Callable[[ChatRequest], ChatRequest | None]
 """From a question that no model has room for to a shorter one, or None."""
-
-SIMULATED_KEY = "simulated"
-"""The simulated provider wants a key, as any provider does, and takes every one."""
 
 
 @attrs.define(eq=False)
@@ -191,29 +184,19 @@ async def open_runtime(
         seed=seed,
         on_event=told.on_event,
     ) as tree:
-        transporter = await tree.start_child(
-            spec_of(settings.supervision, "transport", partial(Transporter, _opener(settings, transport)))
-        )
-        # What led to a pause is known by the cooldown alone; forgetting it would send everybody out again.
-        cooldown = await tree.start_child(spec_of(supervision, "cooldown", Cooldown, keep_state=True))
-        lines = [
-            Line(
-                model,
-                await _start_limiter(tree, settings, model, cooldown, kinds=kinds, weights=weights),
-                budget=await _start_budget(tree, settings, model),
-            )
-            for model in settings.provider.models
-        ]
+        transporter = await start_transporter(tree, settings, transport)
+        cooldown = await start_cooldown(tree, settings)
+        lines = await start_lines(tree, settings, cooldown, kinds=kinds, weights=weights)
         path = attrs.evolve(
-            _path(settings, lines, CarriedBy(transporter), seed),
-            hedge_clock=await _start_hedge_clock(tree, settings),
-            cache=await _start_cache(tree, settings),
+            path_of(settings, lines, CarriedBy(transporter), seed),
+            hedge_clock=await start_hedge_clock(tree, settings),
+            cache=await start_cache(tree, settings),
             truncate=truncate,
         )
         degradation = await start_degradation(tree, settings, log)
         on_change = hearing(degradation, settings)
-        breakers = await _start_breakers(tree, path, settings, seed=seed, log=log, on_change=on_change)
-        path = attrs.evolve(path, lines=[await _guarded(line, breakers, settings) for line in lines])
+        breakers = await start_breakers(tree, path, settings, seed=seed, log=log, on_change=on_change)
+        path = attrs.evolve(path, lines=await with_breakers(lines, breakers, settings))
         make_endpoint = partial(Endpoint, path, log=log, on_end=telling(degradation, MODEL_SERVICE))
         endpoint = await tree.start_child(spec_of(settings.supervision, "endpoint", make_endpoint))
         services = Services(settings, tree, breakers, degradation, seed, log, _load_of(endpoint))
@@ -229,121 +212,3 @@ def _load_of(endpoint: Ref[Endpoint]) -> Callable[[], float]:
         return actor.load() if isinstance(actor, Endpoint) else 0.0
 
     return load
-
-
-def _opener(
-    settings: Settings, transport: Transport | None
-) -> Callable[[], AbstractAsyncContextManager[Transport]]:
-    if transport is not None:
-        return lambda: nullcontext(transport)
-    # The settings bound an exchange as a whole; a read timeout below that would cut long answers twice. A simulated
-    # provider that is served is on this machine, where a proxy for the way out does not reach.
-    provider = settings.provider
-    return lambda: HttpxTransport(
-        read_timeout=provider.attempt_timeout, trust_env=provider.name != "simulated"
-    )
-
-
-async def _start_limiter(
-    tree: Tree,
-    settings: Settings,
-    model: str,
-    cooldown: Ref[Cooldown],
-    *,
-    kinds: Mapping[str, Limits] | None,
-    weights: Mapping[str, float] | None,
-) -> Ref[Limiter]:
-    limits = settings.limits
-    make = partial(
-        Limiter,
-        limits.provider,
-        slack=limits.slack,
-        margin=limits.margin,
-        algorithm=limits.algorithm,
-        output=OutputPolicy(limits.output),
-        learns=limits.learns,
-        kinds=kinds,
-        weights=weights,
-        max_waiting=limits.max_queue,
-        cooldown=cooldown,
-        pool=model,
-    )
-    # What was spent is known best by the limiter that crashed; a new one would have to wait for a whole window.
-    return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make, keep_state=True))
-
-
-async def _start_budget(tree: Tree, settings: Settings, model: str) -> Ref[Budget] | None:
-    if not settings.retry.budget:
-        return None
-    make = partial(Budget, settings.retry.budget)
-    return await tree.start_child(spec_of(settings.supervision, f"budget/{model}", make, keep_state=True))
-
-
-async def _start_hedge_clock(tree: Tree, settings: Settings) -> Ref[HedgeClock] | None:
-    if not settings.provider.hedges:
-        return None
-    return await tree.start_child(spec_of(settings.supervision, "hedge_clock", HedgeClock, keep_state=True))
-
-
-async def _start_cache(tree: Tree, settings: Settings) -> Ref[ReplyCache] | None:
-    provider = settings.provider
-    if not provider.cache_seconds:
-        return None
-    rules = ReplyCacheRules(time_to_live=provider.cache_seconds, stale_for=provider.stale_seconds)
-    make = partial(ReplyCache, rules)
-    return await tree.start_child(spec_of(settings.supervision, "reply_cache", make, keep_state=True))
-
-
-async def _start_breakers(
-    tree: Tree,
-    path: CallPath,
-    settings: Settings,
-    *,
-    seed: int,
-    log: FilteringBoundLogger,
-    on_change: OnChange,
-) -> Breakers:
-    """Start what makes breakers on demand; a model is checked past its breaker, along the same path."""
-    provider = settings.provider
-    checks = {model: ModelCheck(path, model) for model in provider.models} if provider.health_checks else {}
-    terms = TermsBySettings(settings, checks)
-    make = partial(
-        BreakerSupervisor, terms, share=provider.open_share, seed=seed, log=log, on_change=on_change
-    )
-    return Breakers(await tree.start_child(spec_of(settings.supervision, "breakers", make, keep_state=True)))
-
-
-async def _guarded(line: Line, breakers: Breakers, settings: Settings) -> Line:
-    if settings.services[MODEL_SERVICE].breaker == "off":
-        return line
-    return attrs.evolve(line, breaker=await breakers.of(settings.provider.name, line.model))
-
-
-def _limits_in(response: HttpResponse) -> ObservedLimits:
-    # Resets are taken against the response's own date, so that nobody's clock matters.
-    return parse_rate_limits(response.headers, dialect="anthropic", now_wall=None)
-
-
-def _key(settings: Settings) -> str:
-    # A real key that happens to be set is not for a provider that takes every one.
-    return SIMULATED_KEY if settings.provider.name == "simulated" else settings.provider.api_key
-
-
-def _path(settings: Settings, lines: Sequence[Line], transport: Transport, seed: int) -> CallPath:
-    provider = settings.provider
-    return CallPath(
-        lines=lines,
-        transport=transport,
-        dialect=Dialect(
-            encode=partial(anthropic.encode, api_key=_key(settings), base_url=provider.base_url),
-            decode=anthropic.decode,
-            limits=_limits_in,
-            name=provider.name,
-        ),
-        retry=settings.retry.policy(),
-        max_wait=settings.limits.max_wait,
-        attempt_timeout=provider.attempt_timeout,
-        rng=random.Random(f"{seed}/endpoint"),
-        serves_stale=provider.stale_seconds > 0,
-        max_calls=settings.limits.max_queue or None,
-    )

@@ -402,7 +402,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> MakeWire:
             made.notes.append(f"made with {options}")
             return made
 
-        monkeypatch.setattr("supervisors.runtime.runtime.HttpxTransport", opened)
+        monkeypatch.setattr("supervisors.runtime.parts.HttpxTransport", opened)
         return made
 
     return make
