@@ -78,6 +78,8 @@ async def assert_unharmed(limiter: Ref[Limiter]) -> None:
         ),
         ({"weights": 5}, TypeError, "weights must be a mapping of numbers by tenant or None, got int"),
         ({"weights": {1: 1}}, TypeError, "weights must be by the names of tenants, got int among them"),
+        ({"max_overtakes": 1.5}, TypeError, "max_overtakes must be a whole number, got 1.5"),
+        ({"max_overtakes": 0}, ValueError, "max_overtakes must be >= 1, got 0"),
         ({"pool": 5}, TypeError, "pool must be text, got int"),
         ({"cooldown": "x"}, TypeError, "cooldown must be a Ref[Cooldown] or None, got str"),
         ({"estimator": 5}, TypeError, "estimator must be one that can estimate, got int"),

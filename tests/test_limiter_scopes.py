@@ -64,6 +64,30 @@ async def test_a_full_key_holds_nobody_up_but_those_of_that_key() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("most", [1, 3])
+async def test_a_flood_of_a_larger_priority_overtakes_as_often_as_the_limiter_was_told(most: int) -> None:
+    went: list[str] = []
+
+    async def go(limiter: Ref[Limiter], name: str, priority: int) -> None:
+        async with reserve(limiter, Claim(Usage(), priority=priority), max_wait=math.inf) as held:
+            went.append(name)
+            held.cancel(charged=False)
+
+    async with (
+        open_actor(exact(Limiter, ONE, max_overtakes=most)) as limiter,
+        reserve(limiter, Usage()) as held,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(go, limiter, "low", 0)
+        await trio.sleep(1)
+        for _ in range(5):
+            nursery.start_soon(go, limiter, "high", 1)
+        await trio.sleep(1)
+        await refund(limiter, held.grant)
+
+    assert went.index("low") == most
+
+
 async def test_a_call_is_booked_in_all_its_scopes_or_in_none() -> None:
     team = Scope("team", "t")
     async with open_actor(exact(Limiter, MANY, kinds=KINDS)) as limiter:

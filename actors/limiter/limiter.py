@@ -62,7 +62,7 @@ from actors.policies.ledger.limits import Limits
 from actors.policies.ledger.orphans import DEFAULT_PATIENCE
 from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.ledger.records import AlreadySettled, Settled
-from actors.policies.queue.admission import DEFAULT_MAX_WAITING, AdmissionQueue
+from actors.policies.queue.admission import DEFAULT_MAX_OVERTAKES, DEFAULT_MAX_WAITING, AdmissionQueue
 from actors.policies.queue.records import Granted, Order, Outgrown, Place, Queued, Ticket, TimedOut
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
@@ -89,6 +89,7 @@ class Limiter(Actor):
         dialect: of the headers that are handed to `observe` as they are.
         weights: shares of the tenants that differ from 1.
         max_waiting: how many may wait.
+        max_overtakes: how many grants in a row may overtake a tenant of a priority at a scope, at least 1.
         patience: seconds until a grant that nobody settles is given up as spent.
         cooldown: shared with everybody who uses the same pools; None for one of its own.
         pool: the name of the pool for the cooldown; None for the limiter's own name.
@@ -112,6 +113,7 @@ class Limiter(Actor):
         dialect: RateLimitDialect = "auto",
         weights: Mapping[str, float] | None = None,
         max_waiting: int = DEFAULT_MAX_WAITING,
+        max_overtakes: int = DEFAULT_MAX_OVERTAKES,
         patience: float = DEFAULT_PATIENCE,
         cooldown: Ref[Cooldown] | None = None,
         pool: str | None = None,
@@ -131,7 +133,11 @@ class Limiter(Actor):
             patience=patience,
         )
         self._memory = LimiterMemory.new(rules, LearningEstimator() if estimator is None else estimator)
-        self._weights, self._max_waiting = dict(weights or {}), max_waiting
+        self._weights, self._max_waiting, self._max_overtakes = (
+            dict(weights or {}),
+            max_waiting,
+            max_overtakes,
+        )
         self._dialect: RateLimitDialect = dialect
         self._cooldown, self._pool = cooldown, pool
         self._queue = self._new_queue()
@@ -634,6 +640,7 @@ class Limiter(Actor):
             self._max_waiting,
             gate=self._memory.ramp,
             weights=self._weights,
+            max_overtakes=self._max_overtakes,
             rebook=self._memory.rebook,
         )
 

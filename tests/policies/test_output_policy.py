@@ -22,6 +22,7 @@ from actors.policies.usage import Usage
 
 NAMES = st.sampled_from(OUTPUT_POLICIES)
 TOKENS = st.integers(0, 10_000)
+LONG = "a whole number of 1329 bits"
 
 
 def claim(most: int = 1024, expected: int | None = None, kind: str = "coverage") -> Claim:
@@ -161,6 +162,12 @@ def test_a_copy_goes_on_alike() -> None:
         ({"factor": float("nan")}, ValueError, "factor must be >= 1 and finite, got nan"),
         ({"factor": "2"}, TypeError, "factor must be a number, got '2'"),
         ({"factor": True}, TypeError, "factor must be a number, got True"),
+        ({"factor": 10**400}, ValueError, f"factor must be >= 1 and finite, got {LONG}"),
+        (
+            {"quantile": 10**400},
+            ValueError,
+            f"quantile must be in 0 < quantile <= {MOST_QUANTILE}, got {LONG}",
+        ),
         ({"quantile": 0.0}, ValueError, f"quantile must be in 0 < quantile <= {MOST_QUANTILE}, got 0.0"),
         ({"quantile": 1.0}, ValueError, f"quantile must be in 0 < quantile <= {MOST_QUANTILE}, got 1.0"),
     ],

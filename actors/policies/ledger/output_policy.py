@@ -18,12 +18,14 @@ more than that.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import attrs
 
 from actors.policies.claim import Claim
+from actors.policies.instants import shown
 from actors.policies.ledger.booking import Booking
 from actors.policies.ledger.output_lengths import MOST_QUANTILE, OutputLengths, OutputStatistics
 from actors.policies.usage import Usage
@@ -53,13 +55,15 @@ def _number(_instance: object, attribute: attrs.Attribute[Any], value: object) -
 
 
 def _factor(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not (math.isfinite(value) and value >= 1):
-        raise ValueError(f"{attribute.name} must be >= 1 and finite, got {value}")
+    # A whole number may be finite and no float.
+    if not 1 <= value <= sys.float_info.max:
+        raise ValueError(f"{attribute.name} must be >= 1 and finite, got {shown(value)}")
 
 
 def _quantile(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
     if not 0 < value <= MOST_QUANTILE:
-        raise ValueError(f"{attribute.name} must be in 0 < {attribute.name} <= {MOST_QUANTILE}, got {value}")
+        bounds = f"0 < {attribute.name} <= {MOST_QUANTILE}"
+        raise ValueError(f"{attribute.name} must be in {bounds}, got {shown(value)}")
 
 
 @attrs.frozen
