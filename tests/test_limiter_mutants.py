@@ -216,9 +216,13 @@ def believe_that_late_answers_are_short(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ledger, "overdue", lambda _self, _now: 0)
 
 
+def sleep_over_the_loss_of_an_answer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "next_lost", math.inf)
+
+
 def look_at_late_answers_as_they_were(patch: pytest.MonkeyPatch) -> None:
     def overdue(self: Ledger, _now: float) -> int:
-        return self._late.beyond(self._now)  # what a ledger would say that was not told the time
+        return self._unseen.beyond(self._now)  # what a ledger would say that was not told the time
 
     patch.setattr(Ledger, "overdue", overdue)
 
@@ -299,6 +303,10 @@ PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     (
         believe_that_late_answers_are_short,
         late.test_whoever_comes_while_a_late_answer_may_have_filled_the_window_waits_for_its_end,
+    ),
+    (
+        sleep_over_the_loss_of_an_answer,
+        late.test_whoever_waits_for_an_answer_that_never_comes_goes_when_it_is_lost,
     ),
     (
         look_at_late_answers_as_they_were,

@@ -177,7 +177,8 @@ class Limiter(Actor):
             return self._memory.ledger.next_expiry
         # Asked after every message, also after those that change nothing: what was found holds until something does.
         if self._due is None:
-            self._due = min(self._queue.next_deadline(self.now()), self._memory.ledger.next_expiry)
+            ledger = self._memory.ledger
+            self._due = min(self._queue.next_deadline(self.now()), ledger.next_expiry, ledger.next_lost)
         return self._due
 
     def on_deadline(self) -> None:

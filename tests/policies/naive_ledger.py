@@ -100,11 +100,17 @@ class NaiveLimit:
             self.full_at = max(self.full_at, counted_by) + tokens / self.per_second
 
     def change(self, limit: Limit, now: float) -> None:
-        start = Fraction(now)
-        if limit.amount > self.limit.amount:
+        """As much is missing as before; of a smaller bucket no more than all, and that again for a debt."""
+        start, before = Fraction(now), self.limit.amount
+        last = max(start, self.counted_by)
+        debt = max(Fraction(0), (self.full_at - last) * self.per_second - before)
+        latest = last + (1 + min(1, debt / limit.amount)) * Fraction(limit.window)
+        if limit.amount > before:
             self.grown_at, start = start, max(start, self.counted_by)
         if self.full_at > start:
-            self.full_at = start + (self.full_at - start) * self.limit.amount / limit.amount
+            self.full_at = start + (self.full_at - start) * before / limit.amount
+        if limit.amount < before:
+            self.full_at = min(self.full_at, latest)
         self.limit = limit
 
     def is_idle(self, now: float) -> bool:
@@ -121,7 +127,7 @@ class NaiveCall:
     held: Usage
     arrived: Part | None = None
     is_ripe: bool = False
-    late_after: float = math.inf
+    is_unseen: bool = False
     expires_at: float = math.inf
     is_settled: bool = False
     given_up: Usage | None = None
@@ -130,6 +136,12 @@ class NaiveCall:
     def promised(self) -> Usage:
         booked = self.booking.held
         return Usage(booked.requests, booked.input_tokens, self.held.output_tokens)
+
+    def held_in(self, scope: Scope) -> Usage:
+        """Of scopes whose limits are ours alone all that is supposed is held from the grant on."""
+        if scope == POOL:
+            return self.held
+        return Usage(self.held.requests, self.held.input_tokens, self.supposed.output_tokens)
 
     @property
     def supposed(self) -> Usage:
@@ -170,14 +182,14 @@ class NaiveLedger:
         return [number for number, call in self.calls.items() if scope in call.scopes and not call.is_settled]
 
     def held(self, scope: Scope, books: NaiveLimit) -> int:
-        return sum(books.amount(self.calls[number].held) for number in self.in_flight(scope))
+        return sum(books.amount(self.calls[number].held_in(scope)) for number in self.in_flight(scope))
 
-    def lacks(
-        self, scope: Scope, books: NaiveLimit, needed: Usage, now: float, *, refunded: bool = False
-    ) -> int:
-        held = 0 if refunded else self.held(scope, books)
-        gone = books.gone(now, self.algorithm_of(scope))
-        return math.ceil(held + gone + books.amount(needed) - books.limit.amount)
+    def asked(self, scope: Scope, books: NaiveLimit, booking: Booking) -> int:
+        """What has to be free: in the pool with room for what is unseen, as far as that is not held by others."""
+        asked = books.amount(booking.needed)
+        if scope != POOL or books.limit.quantity not in {"output_tokens", "total_tokens"}:
+            return asked
+        return max(asked, min(asked + booking.unseen, books.limit.amount - self.held(scope, books)))
 
     def shortfall(self, booking: Booking, scopes: tuple[Scope, ...]) -> Shortfall | None:
         shorts = list(self._shorts(booking, scopes))
@@ -186,10 +198,10 @@ class NaiveLedger:
     def _shorts(self, booking: Booking, scopes: tuple[Scope, ...]) -> Iterator[Shortfall]:
         for scope in scopes:
             for books in self.of(scope):
-                if self.lacks(scope, books, booking.needed, self.now) <= 0:
-                    continue
-                asked, most = books.amount(booking.needed), books.limit.amount
+                asked, most = self.asked(scope, books, booking), books.limit.amount
                 room = most - asked - self.held(scope, books)
+                if books.gone(self.now, self.algorithm_of(scope)) <= room:
+                    continue
                 instant = books.back_at(room, self.now, self.algorithm_of(scope))
                 if asked > most:
                     yield Shortfall(scope, books.limit, asked, math.inf)
@@ -209,19 +221,32 @@ class NaiveLedger:
 
     @property
     def pace(self) -> float:
-        """Tokens per second of all answers, of which each counts for a 128th less than the one after it."""
-        seconds = tokens = 0.0
-        for taken, length in self.answers:
-            seconds = seconds * (1 - 1 / 128) + taken
-            tokens = tokens * (1 - 1 / 128) + length
-        return tokens / seconds if seconds else 0.0
+        """Tokens per second of the quickest answer; one that is older by an answer counts for a 128th less."""
+        pace = 0.0
+        for seconds, tokens in self.answers:
+            if seconds > 0:
+                pace = max(pace * (1 - 1 / 128), tokens / seconds)
+        return pace
+
+    @property
+    def unseen(self) -> list[NaiveCall]:
+        return [call for call in self.calls.values() if call.is_unseen and not call.is_settled]
+
+    def lose(self) -> None:
+        """Await those no more that are out for twice as long as the longest would take, one after the other."""
+        for call in self.unseen:
+            longest = max(call.booking.ripens, call.booking.foreseen)
+            if not self.pace or call.granted_at + 2 * longest / self.pace > self.now:
+                break
+            call.is_unseen = False
 
     def overdue(self) -> int:
-        calls = [self.calls[number] for number in self.in_flight()]
-        late = [call for call in calls if call.late_after < self.now]
-        produced = self.pace * sum(self.now - call.granted_at for call in late)
-        most = sum(call.booking.at_most for call in late)
-        return max(0, min(most, math.ceil(produced)) - sum(call.booking.ripens for call in late))
+        if not self.unseen:
+            return 0
+        call = self.unseen[0]
+        longest = max(call.booking.ripens, call.booking.foreseen)
+        produced = math.ceil(self.pace * (self.now - call.granted_at))
+        return max(0, min(longest, produced) - call.booking.ripens)
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +260,7 @@ class NaiveLedger:
             call.given_up = call.supposed
             self.expired += 1
         self.ripen()
+        self.lose()
         for books in (books for limits in self.books.values() for books in limits):
             books.parts = [(leaves_at, part) for leaves_at, part in books.parts if leaves_at > now]
 
@@ -243,9 +269,7 @@ class NaiveLedger:
         for call in self.calls.values():
             more = call.booking.ripens - call.booking.held.output_tokens
             if not (call.is_ripe or call.is_settled or more <= 0) and self.now - call.granted_at > certain:
-                call.is_ripe = True
-                if self.pace and call.booking.at_most > call.booking.ripens:
-                    call.late_after = call.granted_at + call.booking.ripens / self.pace
+                call.is_ripe = call.is_unseen = True
                 call.held += Usage(0, 0, more)
                 self._note_peaks(call.scopes)
 
@@ -277,6 +301,7 @@ class NaiveLedger:
         promised = call.promised
         self._end(call, actual, sent, (self.now, 0.0))
         self.ripen()
+        self.lose()
         return Settled(actual, beyond(promised, actual), beyond(actual, promised))
 
     def cancel(self, number: int, *, charged: bool) -> Settled:

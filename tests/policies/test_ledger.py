@@ -556,16 +556,43 @@ def test_those_whose_output_may_be_ripe_are_in_doubt_until_they_are_settled() ->
     assert ledger.in_doubt == 0
 
 
-def test_an_answer_that_is_late_is_overdue_by_what_it_has_probably_produced() -> None:
+FORESEEN = attrs.evolve(RIPENING, foreseen=100)
+
+
+def taught(pace: float) -> Ledger:
+    """Return a ledger, at the instant 2, that knows how many tokens a second the quickest answer has brought."""
     ledger = Ledger(SMALL)
     teacher = grant(ledger, 0.0, 0, 0, 0)
-    ledger.report(teacher, 2.0, input_tokens=0, output_tokens=20, started_at=0.0)
-    late = grant_booking(ledger, 2.0, attrs.evolve(RIPENING, at_most=100))
+    ledger.report(teacher, 2.0, input_tokens=0, output_tokens=int(2 * pace), started_at=0.0)
+    return ledger
 
-    assert [ledger.overdue(now) for now in (2.0, 4.0, 6.0, 60.0)] == [0, 0, 20, 80]
 
-    ledger.report(late, 60.0, input_tokens=None, output_tokens=90)
-    assert ledger.overdue(90.0) == 0
+def test_an_answer_that_is_late_is_overdue_by_what_it_may_have_brought_until_it_is_lost() -> None:
+    ledger = taught(pace=10.0)
+    late = grant_booking(ledger, 2.0, FORESEEN)
+    assert ledger.overdue(2.0) == 0
+    assert (ledger.overdue(4.0), ledger.next_lost) == (0, 22.0)
+    assert [ledger.overdue(now) for now in (6.0, 12.0, 21.9)] == [20, 80, 80]
+    ledger.take_freed()
+
+    ledger.expire(22.0)
+    assert (ledger.overdue(22.0), ledger.in_doubt, ledger.next_lost) == (0, 0, math.inf)
+    assert ledger.take_freed() == (POOL,)
+    assert ledger.statistics(22.0).reserved.output_tokens == 20
+    ledger.report(late, 22.0, input_tokens=None, output_tokens=90)
+    ledger.verify()
+
+
+def test_what_was_heard_at_this_instant_may_mean_that_an_answer_is_lost() -> None:
+    ledger = taught(pace=10.0)
+    quick = grant(ledger, 2.0, 0, 0, 0)
+    grant_booking(ledger, 2.0, FORESEEN)
+    ledger.expire(12.0)
+    assert ledger.in_doubt == 1
+
+    ledger.report(quick, 12.0, input_tokens=0, output_tokens=200, started_at=2.0)
+    ledger.expire(12.0)
+    assert ledger.in_doubt == 0
 
 
 def test_an_answer_of_unknown_length_or_sending_tells_nothing_of_the_pace() -> None:
@@ -573,9 +600,60 @@ def test_an_answer_of_unknown_length_or_sending_tells_nothing_of_the_pace() -> N
         ledger = Ledger(SMALL)
         teacher = grant(ledger, 0.0, 0, 0, 0)
         ledger.report(teacher, 2.0, input_tokens=0, output_tokens=output_tokens, started_at=started_at)
-        grant_booking(ledger, 2.0, attrs.evolve(RIPENING, at_most=100))
+        grant_booking(ledger, 2.0, FORESEEN)
 
-        assert ledger.overdue(50.0) == 0
+        assert (ledger.overdue(50.0), ledger.next_lost) == (0, math.inf)
+
+
+def test_room_for_what_is_unseen_is_wanted_of_what_was_spent_and_not_of_what_is_held() -> None:
+    ledger = Ledger(attrs.evolve(NO_LIMITS, output_tokens=100))
+    spend(ledger, 0.0, 0, 0, 30)
+    holder = grant(ledger, 0.0, 0, 0, 40)
+    plain = Booking.plain(Usage(0, 0, 20))
+    wary = attrs.evolve(plain, unseen=11)
+
+    assert ledger.shortfall(plain, HERE, 0.0) is None
+    short = ledger.shortfall(wary, HERE, 0.0)
+    assert short is not None
+    assert (short.asked, short.available_at) == (31, 60.0)
+    assert ledger.earliest_if_refunded(wary, HERE, 0.0) == 0.0
+    assert ledger.exceeded_by(attrs.evolve(plain, unseen=10**6), HERE) is None
+
+    much = attrs.evolve(plain, unseen=10**6)
+    assert (
+        ledger.earliest(much, HERE, 0.0) == 60.0
+    )  # what is held does not stand in its way, however long that is
+    assert ledger.shortfall(much, HERE, 60.0) is None
+    ledger.cancel(holder, 60.0, charged=False)
+
+
+def test_a_scope_of_our_own_holds_what_is_expected_from_the_grant_on() -> None:
+    key = Scope("key", "a")
+    ledger = Ledger(SMALL, kinds={"key": attrs.evolve(NO_LIMITS, output_tokens=50)})
+    scopes = (POOL, key)
+    first = grant_booking(ledger, 0.0, RIPENING, scopes)
+    assert ledger.scope_statistics(key, 0.0).reserved.output_tokens == 20
+    assert ledger.scope_statistics(POOL, 0.0).reserved.output_tokens == 0
+    grant_booking(ledger, 0.0, RIPENING, scopes)
+    short = ledger.reserve(RIPENING, scopes, 0.0)
+    assert isinstance(short, Shortfall)
+    assert short.scope == key
+
+    ledger.expire(1.0)
+    ledger.verify()
+    assert ledger.scope_statistics(key, 1.0).reserved.output_tokens == 40
+    ledger.confirm(first, 1.0, started_at=0.5)
+    ledger.verify()
+    ledger.report(first, 2.0, input_tokens=3, output_tokens=45, started_at=0.5)
+    ledger.verify()
+    assert ledger.scope_statistics(key, 2.0).used.output_tokens == 45
+
+
+def test_room_for_what_is_unseen_is_wanted_in_the_pool_alone() -> None:
+    key = Scope("key", "a")
+    ledger = Ledger(SMALL, kinds={"key": attrs.evolve(NO_LIMITS, output_tokens=20)})
+    spend(ledger, 0.0, 0, 0, 5, scopes=(POOL, key))
+    assert ledger.shortfall(attrs.evolve(Booking.plain(Usage(0, 0, 10)), unseen=15), (POOL, key), 0.0) is None
 
 
 @pytest.mark.parametrize("now", [0.0, 50.0])

@@ -17,7 +17,6 @@ from actors.policies.ledger import ledger as ledger_module
 from actors.policies.ledger import meter as meter_module
 from actors.policies.ledger.account import Account, Counted
 from actors.policies.ledger.booking import Booking
-from actors.policies.ledger.late_answers import LateAnswers
 from actors.policies.ledger.ledger import Ledger
 from actors.policies.ledger.limits import Limits, Quantity
 from actors.policies.ledger.meter import Algorithm, Meter
@@ -30,7 +29,9 @@ from actors.policies.ledger.records import (
     Settled,
     Shortfall,
 )
+from actors.policies.ledger.reserved import Reserved
 from actors.policies.ledger.ripening import Ripening
+from actors.policies.ledger.unseen_answers import UnseenAnswers
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 
@@ -355,19 +356,42 @@ class RipensLate(Ripening):
         return 0.0 if self._quickest == math.inf else self._quickest
 
 
-class AwaitsWhoHasBeenAnswered(LateAnswers):
+class AwaitsWhoHasBeenAnswered(UnseenAnswers):
     def forget(self, reservation_id: ReservationId) -> None:
         """Go on waiting."""
 
 
-class CallsNobodyLate(LateAnswers):
-    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, most: int) -> None:
+class CallsNobodyLate(UnseenAnswers):
+    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, foreseen: int) -> None:
         """Lose it."""
 
 
-class CountsLateAnswersBeyondTheirMost(LateAnswers):
-    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, most: int) -> None:
-        super().put(reservation_id, granted_at, expected, 9 * most)
+class CountsLateAnswersBeyondWhatIsForeseen(UnseenAnswers):
+    def put(self, reservation_id: ReservationId, granted_at: float, expected: int, foreseen: int) -> None:
+        super().put(reservation_id, granted_at, expected, 9 * foreseen)
+
+
+class AwaitsTheDead(UnseenAnswers):
+    def give_up(self, now: float) -> bool:
+        """Wait on."""
+        del now
+        return False
+
+
+class WantsRoomInOtherScopesToo(Account):
+    def shortfall(self, needed: Usage, now: float, unseen: int = 0) -> Shortfall | None:
+        return super().shortfall(needed, now, unseen if self.scope == POOL else 1)
+
+
+class WantsRoomOfWhatIsHeld(Account):
+    def shortfall(self, needed: Usage, now: float, unseen: int = 0) -> Shortfall | None:
+        return super().shortfall(needed + Usage(0, 0, unseen), now)
+
+
+class HoldsNothingElsewhere(Reserved):
+    def held_in(self, scope: Scope) -> Usage:
+        del scope
+        return self.held
 
 
 class GivesMoreTimeEachTime(Orphans):
@@ -391,9 +415,13 @@ class LosesPatienceEarly(Orphans):
         (ledger_module, "Ripening", NeverRipens),
         (ledger_module, "Ripening", RipensAtOnce),
         (ledger_module, "Ripening", RipensLate),
-        (ledger_module, "LateAnswers", AwaitsWhoHasBeenAnswered),
-        (ledger_module, "LateAnswers", CallsNobodyLate),
-        (ledger_module, "LateAnswers", CountsLateAnswersBeyondTheirMost),
+        (ledger_module, "UnseenAnswers", AwaitsWhoHasBeenAnswered),
+        (ledger_module, "UnseenAnswers", CallsNobodyLate),
+        (ledger_module, "UnseenAnswers", CountsLateAnswersBeyondWhatIsForeseen),
+        (ledger_module, "UnseenAnswers", AwaitsTheDead),
+        (ledger_module, "Reserved", HoldsNothingElsewhere),
+        (accounts_module, "Account", WantsRoomInOtherScopesToo),
+        (accounts_module, "Account", WantsRoomOfWhatIsHeld),
         (ledger_module, "Orphans", GivesMoreTimeEachTime),
         (ledger_module, "Orphans", LosesPatienceEarly),
     ],

@@ -29,8 +29,18 @@ def claim(most: int = 1024, expected: int | None = None, kind: str = "coverage")
     return Claim(Usage(1, 700, most), expected_output=expected, kind=kind)
 
 
-def booked(held: int, needed: int, ripens: int = 0, at_most: int = 1024) -> Booking:
-    return Booking(Usage(1, 700, held), Usage(1, 700, needed), ripens, at_most)
+def booked(
+    held: int,
+    needed: int,
+    ripens: int = 0,
+    at_most: int = 1024,
+    *,
+    unseen: int = 0,
+    foreseen: int | None = None,
+) -> Booking:
+    foreseen = ripens if foreseen is None else foreseen
+    held_usage, needed_usage = Usage(1, 700, held), Usage(1, 700, needed)
+    return Booking(held_usage, needed_usage, ripens, at_most, unseen=unseen, foreseen=foreseen)
 
 
 def learner(name: OutputPolicyName, *answers: int, kind: str = "coverage") -> OutputLearner:
@@ -62,7 +72,7 @@ def test_before_anything_was_learned_a_claim_is_booked_by_what_it_says(
 @pytest.mark.parametrize(
     ("name", "booking"),
     [
-        ("at_completion", booked(held=0, needed=145, ripens=145)),
+        ("at_completion", booked(held=0, needed=145, ripens=145, foreseen=380)),
         ("estimate", booked(held=218, needed=218)),
         ("max_tokens", booked(held=1024, needed=1024)),
         ("learned", booked(held=180, needed=180)),
@@ -112,21 +122,25 @@ def test_at_completion_needs_room_for_one_token_unless_no_output_is_allowed() ->
     assert made.book(claim(most=0)) == booked(held=0, needed=0, at_most=0)
 
 
-def test_at_completion_needs_room_for_the_surprises_of_calls_that_are_in_doubt() -> None:
+def test_at_completion_wants_room_for_the_surprises_of_calls_that_are_in_doubt() -> None:
     made = learner("at_completion", *[100, 100, 100, 100, 200])
-    assert made.book(claim(), in_doubt=0).needed.output_tokens == 120
+    assert made.book(claim()) == booked(held=0, needed=120, ripens=120, foreseen=400)
     for calls, surprise in ((1, DEVIATIONS * 40), (9, DEVIATIONS * 120)):
-        needed = 120 + int(surprise)
-        assert made.book(claim(), in_doubt=calls) == booked(held=0, needed=needed, ripens=120)
-    assert made.book(claim(), in_doubt=9, limit=300).needed.output_tokens == 300
-    assert made.book(claim(most=50), in_doubt=1).needed.output_tokens == 50 + DEVIATIONS * 40
+        assert made.book(claim(), in_doubt=calls) == booked(
+            held=0, needed=120, ripens=120, unseen=int(surprise), foreseen=400
+        )
 
 
-def test_at_completion_needs_room_for_what_late_answers_have_produced_up_to_half_the_limit() -> None:
+@pytest.mark.parametrize(("overdue", "unseen"), [(0, 120), (119, 120), (300, 300)])
+def test_at_completion_wants_room_for_the_latest_answer_if_that_is_more(overdue: int, unseen: int) -> None:
     made = learner("at_completion", *[100, 100, 100, 100, 200])
-    assert made.book(claim(), overdue=300) == booked(held=0, needed=420, ripens=120)
-    assert made.book(claim(), overdue=300, limit=500).needed.output_tokens == 120 + 250
-    assert made.book(claim(), overdue=300, limit=200).needed.output_tokens == 200
+    assert made.book(claim(), in_doubt=1, overdue=overdue).unseen == unseen
+
+
+def test_twice_the_longest_answer_is_foreseen_and_never_more_than_may_be() -> None:
+    assert learner("at_completion", *[100] * 4).book(claim(expected=70)).foreseen == 70
+    assert learner("at_completion", *[100] * 4, 300).book(claim()).foreseen == 600
+    assert learner("at_completion", *[100] * 4, 300).book(claim(most=500)).foreseen == 500
 
 
 @pytest.mark.parametrize("name", ["estimate", "learned", "max_tokens"])

@@ -18,6 +18,9 @@ from actors.policies.ledger.records import LimitStatistics, ScopeStatistics, Sho
 from actors.policies.scope import Scope
 from actors.policies.usage import Usage
 
+PRODUCED: frozenset[Quantity] = frozenset({"output_tokens", "total_tokens"})
+"""What grows while an answer is produced."""
+
 
 @attrs.frozen
 class Counted:
@@ -43,7 +46,7 @@ def _arriving(usage: Usage, quantity: Quantity) -> int:
 
 def _produced(usage: Usage, quantity: Quantity) -> int:
     """How much of `quantity` is counted when output is produced."""
-    return usage.output_tokens if quantity in {"output_tokens", "total_tokens"} else 0
+    return usage.output_tokens if quantity in PRODUCED else 0
 
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
@@ -70,11 +73,20 @@ class Account:
     def __attrs_post_init__(self) -> None:
         self.meters = tuple(Meter(limit, self.algorithm) for limit in self.limits.each)
 
-    def shortfall(self, needed: Usage, now: float) -> Shortfall | None:
-        """What is short the longest for `needed`, or None when all of it fits now. Call `expire` before."""
+    def shortfall(self, needed: Usage, now: float, unseen: int = 0) -> Shortfall | None:
+        """What is short the longest for `needed`, or None when all of it fits now. Call `expire` before.
+
+        Args:
+            needed: what has to be free.
+            now: the present.
+            unseen: output that should be free beside that, as long as what was spent will make room for it.
+        """
         worst: Shortfall | None = None
         for meter in self.meters:
-            amount = amount_of(needed, meter.limit.quantity)
+            quantity = meter.limit.quantity
+            amount = amount_of(needed, quantity)
+            if unseen and quantity in PRODUCED:
+                amount = max(amount, min(amount + unseen, meter.limit.amount - meter.held))
             if meter.lacks(amount, now) > 0:
                 short = Shortfall(self.scope, meter.limit, amount, meter.earliest(amount, now))
                 worst = short if worst is None else max(worst, short, key=length_of_wait)

@@ -44,7 +44,7 @@ def ledger_faults(
         if not -math.inf < reserved.granted_at <= now:
             yield f"reservation {reservation_id} must be granted by {now}, got {reserved.granted_at}"
         for scope in reserved.scopes:
-            sums[scope] = sums.get(scope, NOTHING) + reserved.held
+            sums[scope] = sums.get(scope, NOTHING) + reserved.held_in(scope)
             counts[scope] = counts.get(scope, 0) + 1
     for account in accounts:
         booked, count = sums.pop(account.scope, NOTHING), counts.pop(account.scope, 0)

@@ -51,11 +51,10 @@ from collections.abc import Hashable, Mapping
 import attrs
 
 from actors.policies.instants import add_up, check_instant
-from actors.policies.ledger.account import Counted, length_of_wait
+from actors.policies.ledger.account import PRODUCED, Counted, length_of_wait
 from actors.policies.ledger.accounts import Accounts
 from actors.policies.ledger.audit import ledger_faults
 from actors.policies.ledger.booking import Booking
-from actors.policies.ledger.late_answers import LateAnswers
 from actors.policies.ledger.limits import Limit, Limits, Quantity
 from actors.policies.ledger.meter import Algorithm, Unknown
 from actors.policies.ledger.orphans import DEFAULT_PATIENCE, Orphans
@@ -73,14 +72,13 @@ from actors.policies.ledger.records import (
 )
 from actors.policies.ledger.reserved import Reserved
 from actors.policies.ledger.ripening import Ripening
+from actors.policies.ledger.unseen_answers import UnseenAnswers
 from actors.policies.scope import POOL, POOL_ALONE, Scope
 from actors.policies.usage import NOTHING, Usage
 
 # Seconds from the moment a request goes out on an open connection until the provider has counted it, at most:
 # one way across an ocean (about 0.15 s), one lost packet sent again (0.2 s, the least Linux waits), and room.
 DEFAULT_SLACK = 0.5
-
-_PRODUCED: tuple[Quantity, ...] = ("output_tokens", "total_tokens")
 
 
 # A call is some dozen entries: a hook on each of them would be half of what it costs.
@@ -126,11 +124,10 @@ class Ledger:
     _accounts: Accounts = attrs.field(init=False)
     _held: dict[ReservationId, Reserved] = attrs.field(factory=dict[ReservationId, Reserved], init=False)
     _ripening: Ripening = attrs.field(init=False)
-    _late: LateAnswers = attrs.field(init=False)
+    _unseen: UnseenAnswers = attrs.field(init=False)
     _orphans: Orphans = attrs.field(init=False)
     # The most output that calls under way may bring, whatever is held of it.
     _unsure: int = attrs.field(default=0, init=False)
-    _in_doubt: int = attrs.field(default=0, init=False)
     _freed: dict[Scope, None] = attrs.field(factory=dict[Scope, None], init=False)
     _last_id: int = attrs.field(default=0, init=False)
     _now: float = attrs.field(default=-math.inf, init=False)
@@ -141,7 +138,7 @@ class Ledger:
         check_instant("slack", self._slack, earliest=0)
         self._accounts = Accounts(self._limits, self._kinds, self._algorithm)
         self._ripening = Ripening(self._slack)
-        self._late = LateAnswers()
+        self._unseen = UnseenAnswers()
         self._orphans = Orphans(check_instant("patience", self._patience, earliest=0))
 
     def reserve(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> ReservationId | Shortfall:
@@ -162,12 +159,13 @@ class Ledger:
         if shortfall is not None:
             return shortfall
         self._is_changing = True
+        reserved = Reserved(booking, scopes, now, booking.held)
         for account in self._accounts.of(scopes):
-            account.hold(booking.held)
+            account.hold(reserved.held_in(account.scope))
             account.in_flight += 1
         self._last_id += 1
         reservation_id = ReservationId(self._last_id)
-        self._held[reservation_id] = Reserved(booking, scopes, now, booking.held)
+        self._held[reservation_id] = reserved
         self._unsure += booking.at_most
         if booking.ripens > booking.held.output_tokens:
             self._ripening.put(reservation_id, now)
@@ -182,7 +180,7 @@ class Ledger:
         worst: Shortfall | None = None
         for account in accounts:
             account.expire(now)
-            short = account.shortfall(needed, now)
+            short = account.shortfall(needed, now, booking.unseen if account is self._accounts.pool else 0)
             if short is not None:
                 worst = short if worst is None else max(worst, short, key=length_of_wait)
         return worst
@@ -244,7 +242,7 @@ class Ledger:
         if reserved.started_at is None:
             self._is_changing = True
             for account in self._accounts.of(reserved.scopes):
-                account.begin(reserved.held, Counted(started_at, self._slack), now)
+                account.begin(reserved.held_in(account.scope), Counted(started_at, self._slack), now)
             reserved.begin(started_at)
             # What was held for an unknown time leaves at a known instant now, for which somebody may set a timer.
             self._freed.update(dict.fromkeys(reserved.scopes))
@@ -290,7 +288,7 @@ class Ledger:
                 sent = Counted(started_at, self._slack)
             self._ripening.learn(now - started_at)
             if output_tokens is not None:
-                self._late.learn(now - started_at, output_tokens)
+                self._unseen.learn(now - started_at, output_tokens)
         actual = reserved.supposed.corrected(input_tokens, output_tokens)
         return self._settle(reservation_id, actual, now, sent, Counted(now))
 
@@ -418,8 +416,9 @@ class Ledger:
             TypeError: `now` is no number.
             ValueError: `now` is not finite, or before an instant this ledger has seen.
         """
-        # What was heard at this very instant may have made something ripe.
-        if now == self._now and now < self._orphans.next_end and self._ripening.first_ripe(now) is None:
+        # What was heard at this very instant may have made something ripe, or lost.
+        is_done = now == self._now and now < self._orphans.next_end and now < self._unseen.next_lost
+        if is_done and self._ripening.first_ripe(now) is None:
             return
         self._check_now(now)
         self._now = now
@@ -428,6 +427,8 @@ class Ledger:
         while (reservation_id := self._ripening.first_ripe(now)) is not None:
             self._ripen(reservation_id, now)
             self._ripening.drop_first()
+        if self._unseen.give_up(now):
+            self._freed[POOL] = None
 
     @property
     def slack(self) -> float:
@@ -451,13 +452,18 @@ class Ledger:
 
     @property
     def in_doubt(self) -> int:
-        """How many calls under way may have produced output that is not booked at completion yet."""
-        return self._in_doubt
+        """How many calls under way may have been answered already, unseen."""
+        return self._unseen.count
 
     def overdue(self, now: float) -> int:
-        """How many tokens the answers that are late have probably produced beyond what is held of them."""
+        """How many output tokens the latest of them may have brought beyond what is held for it."""
         self.expire(now)
-        return self._late.beyond(now)
+        return self._unseen.beyond(now)
+
+    @property
+    def next_lost(self) -> float:
+        """The instant at which the oldest of them counts as lost, so that less room is needed; infinity for none."""
+        return self._unseen.next_lost
 
     def supposed(self, reservation_id: ReservationId) -> Usage:
         """What a reservation that is not settled is taken to have used as long as nobody tells."""
@@ -547,7 +553,7 @@ class Ledger:
         for meter in self._accounts.pool.meters:
             if (meter.limit.quantity, meter.limit.window) == (quantity, window):
                 counted = meter.at_most_counted(since, now)
-                unsure = self._unsure if quantity in _PRODUCED else 0
+                unsure = self._unsure if quantity in PRODUCED else 0
                 return None if counted is None else counted + unsure
         return None
 
@@ -555,10 +561,10 @@ class Ledger:
         self, reservation_id: ReservationId, actual: Usage, now: float, sent: Counted, produced: Counted
     ) -> Settled:
         reserved = self._held[reservation_id]
-        held = reserved.held
         self._is_changing = True
         for account in self._accounts.of(reserved.scopes):
             account.expire(now)
+            held = reserved.held_in(account.scope)
             if reserved.started_at is None:
                 account.settle(held, actual, sent, produced, now)
             else:
@@ -573,8 +579,7 @@ class Ledger:
             account.in_flight -= 1
         del self._held[reservation_id]
         self._unsure -= reserved.booking.at_most
-        self._in_doubt -= reserved.is_ripe
-        self._late.forget(reservation_id)
+        self._unseen.forget(reservation_id)
         self._orphans.forget(reservation_id)
         self._freed.update(dict.fromkeys(reserved.scopes))
         self._is_changing = False
@@ -608,15 +613,15 @@ class Ledger:
         reserved = self._held.get(reservation_id)
         if reserved is None or reserved.is_ripe:
             return
-        more = Usage(0, 0, reserved.booking.ripens - reserved.held.output_tokens)
+        booking = reserved.booking
+        more = Usage(0, 0, booking.ripens - reserved.held.output_tokens)
+        pool = self._accounts.pool
         self._is_changing = True
-        for account in self._accounts.of(reserved.scopes):
-            account.expire(now)
-            account.hold(more)
+        pool.expire(now)
+        pool.hold(more)
         reserved.held += more
         reserved.is_ripe = True
-        self._in_doubt += 1
-        self._late.put(reservation_id, reserved.granted_at, reserved.booking.ripens, reserved.booking.at_most)
+        self._unseen.put(reservation_id, reserved.granted_at, booking.ripens, booking.foreseen)
         self._is_changing = False
 
     def _check_now(self, now: float) -> None:

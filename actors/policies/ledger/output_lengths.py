@@ -23,6 +23,10 @@ MOST_KINDS = 256
 DEVIATIONS = 3.0
 """Of a sum of answers: it is exceeded once in seven hundred times."""
 
+FAR = 2
+"""Times the longest of `RECENT` answers: among lengths with a tail as that of prose (log-normal, sigma 0.5) one in ten
+thousand is longer."""
+
 MOST_QUANTILE = 1 - 1 / RECENT
 """Above it not one of the answers that count need lie."""
 
@@ -105,6 +109,16 @@ class OutputLengths:
         mean = known.total / count
         variance = max(0.0, known.squares / count - mean * mean)
         return math.ceil(max(known.ordered[-1] - mean, DEVIATIONS * math.sqrt(variance * calls)))
+
+    def foreseen(self, kind: str) -> int | None:
+        """Return what an answer of a kind will not exceed, by all that is known: `FAR` times the longest recent one.
+
+        None before there were `ENOUGH` answers.
+        """
+        known = self._kinds.get(kind)
+        if known is None or len(known.recent) < ENOUGH:
+            return None
+        return FAR * known.ordered[-1]
 
     def quantile(self, kind: str, quantile: float) -> int | None:
         """Return the length that so large a part of the answers does not exceed, in output tokens.

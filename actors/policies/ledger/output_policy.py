@@ -28,7 +28,6 @@ from actors.policies.claim import Claim
 from actors.policies.instants import shown
 from actors.policies.ledger.booking import Booking
 from actors.policies.ledger.output_lengths import MOST_QUANTILE, OutputLengths, OutputStatistics
-from actors.policies.usage import Usage
 
 OutputPolicyName = Literal["at_completion", "estimate", "max_tokens", "learned"]
 
@@ -36,9 +35,6 @@ OUTPUT_POLICIES: tuple[OutputPolicyName, ...] = get_args(OutputPolicyName)
 
 DEFAULT_FACTOR = 1.5
 """Answers of one kind seldom differ by more from their mean, and a mean of few by little."""
-
-MOST_OVERDUE = 0.5
-"""Of the limit: for answers that are late. One that never comes must not hold up everybody else."""
 
 DEFAULT_QUANTILE = 0.9
 """Nine answers in ten are no longer; what the tenth has more is charged when it ends, and the nine have it to spare."""
@@ -106,14 +102,19 @@ class OutputLearner:
             limit: the smallest limit of output tokens that it falls under. A guess larger than that is booked as the
                 limit, since it could never be granted; `max_tokens` is no guess, the provider would refuse it too.
             in_doubt: calls under way whose answers may have been produced already, and be longer than is expected.
-            overdue: what those that are late have probably produced beyond what is held of them, output tokens.
+            overdue: output tokens by which the latest of them may be longer than is held for it.
         """
         most, expected = claim.usage.output_tokens, self.expected(claim)
         match self.policy.name:
             case "at_completion":
-                unseen = self._lengths.surprise(claim.kind, in_doubt) + min(overdue, limit * MOST_OVERDUE)
-                room = min(most, max(1, expected)) + unseen
-                return _booking(claim, held=0, needed=min(limit, room), ripens=expected)
+                return Booking(
+                    claim.usage.corrected(None, 0),
+                    claim.usage.corrected(None, int(min(most, limit, max(1, expected)))),
+                    expected,
+                    most,
+                    unseen=max(overdue, self._lengths.surprise(claim.kind, in_doubt)),
+                    foreseen=min(most, self._lengths.foreseen(claim.kind) or expected),
+                )
             case "estimate":
                 return _held(claim, min(most, limit, math.ceil(self.policy.factor * expected)))
             case "learned":
@@ -143,14 +144,5 @@ class OutputLearner:
 
 
 def _held(claim: Claim, output_tokens: float) -> Booking:
-    return _booking(claim, held=output_tokens, needed=output_tokens, ripens=0)
-
-
-def _booking(claim: Claim, *, held: float, needed: float, ripens: int) -> Booking:
-    usage = claim.usage
-    return Booking(
-        Usage(usage.requests, usage.input_tokens, int(held)),
-        Usage(usage.requests, usage.input_tokens, int(needed)),
-        ripens,
-        usage.output_tokens,
-    )
+    held = claim.usage.corrected(None, int(output_tokens))
+    return Booking(held, held, at_most=claim.usage.output_tokens)

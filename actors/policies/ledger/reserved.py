@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from actors.policies.ledger.booking import Booking
-from actors.policies.scope import Scope
+from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 
 
@@ -17,7 +17,8 @@ class Reserved:
         booking: what was asked for.
         scopes: where it is booked.
         granted_at: the instant of its grant.
-        held: what it holds now: less than booked once it has begun, more output once that is ripe.
+        held: what it holds now of the pool: less than booked once it has begun, more output once that is ripe.
+        elsewhere: what it holds now of any other scope, whose limits nobody keeps but us: all that is supposed.
         supposed: what it is taken to have used when nobody tells: what was held, and output as it was expected.
         started_at: when its request went out, or None while that is not confirmed.
         is_ripe: whether its answer may have been produced.
@@ -30,11 +31,13 @@ class Reserved:
     started_at: float | None = None
     is_ripe: bool = False
     supposed: Usage = attrs.field(init=False)
+    elsewhere: Usage = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         booked, ripens = self.booking.held, self.booking.ripens
         grows = ripens > booked.output_tokens
         self.supposed = Usage(booked.requests, booked.input_tokens, ripens) if grows else booked
+        self.elsewhere = self.supposed
 
     @property
     def promised(self) -> Usage:
@@ -55,3 +58,8 @@ class Reserved:
         """Note its start: request and input are no longer held, they are spent."""
         self.started_at = started_at
         self.held = Usage(0, 0, self.held.output_tokens)
+        self.elsewhere = Usage(0, 0, self.elsewhere.output_tokens)
+
+    def held_in(self, scope: Scope) -> Usage:
+        """What it holds now of one of its scopes."""
+        return self.held if scope == POOL else self.elsewhere
