@@ -19,6 +19,7 @@ import test_limiter_late_answers as late
 import test_limiter_ops as ops
 import test_limiter_scopes as scopes
 import test_reservation as reservations
+import test_reservation_misuse as misuse
 import trio
 from cast_setup import acquire, assert_settled, exact, refund
 
@@ -75,6 +76,10 @@ def forget_the_incarnation(patch: pytest.MonkeyPatch) -> None:
 
 def know_only_what_this_incarnation_gave(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Limiter, "_is_known", lambda self, grant: grant.incarnation == self.incarnation)
+
+
+def believe_any_instant(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.limiter.reservation.check_instant", lambda *_args, **_bounds: None)
 
 
 def refund_twice(patch: pytest.MonkeyPatch) -> None:
@@ -242,6 +247,14 @@ FREED = partial(gate.test_what_a_refusal_frees_is_granted_when_its_pause_is_over
 
 PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     (drop_the_undo, leaver(1)),
+    (
+        believe_any_instant,
+        partial(
+            misuse.test_whatever_is_noted_the_reservation_is_settled_and_the_limiter_lives,
+            misuse.NOTES["sent"],
+            "report",
+        ),
+    ),
     (drop_the_undo, partial(ops.test_who_leaves_in_the_very_moment_of_the_grant_hands_it_back, is_free=True)),
     (
         forget_the_incarnation,

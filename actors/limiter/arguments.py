@@ -12,12 +12,12 @@ from typing import Any, cast, get_args
 import attrs
 
 from actors.kernel import Ref
-from actors.policies.instants import check_number, shown
-from actors.policies.ledger.limits import Limits
+from actors.policies.instants import check_instant, check_number, shown
+from actors.policies.ledger.limits import QUANTITIES, Limits
 from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.scope import POOL
 from actors.policies.usage import MOST, check_count
-from actors.wire.rate_limits import ObservedLimits, RateLimitDialect, parse_rate_limits
+from actors.wire.rate_limits import ObservedLimit, ObservedLimits, RateLimitDialect, parse_rate_limits
 
 RATE_LIMIT_DIALECTS: tuple[RateLimitDialect, ...] = get_args(RateLimitDialect)
 
@@ -105,9 +105,12 @@ def check_observed(name: str, value: object) -> None:
     """Check what a caller tells of the limits: headers, text by text, or what was parsed from them.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither, or a value in it is of the wrong kind.
+        ValueError: a value in what was parsed is out of its bounds.
     """
     if type(value) is ObservedLimits:
+        for limit in value.limits:
+            _check_limit(limit)
         return
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping of text or ObservedLimits, got {type(value).__name__}")
@@ -117,13 +120,35 @@ def check_observed(name: str, value: object) -> None:
             raise TypeError(f"{name} must be a mapping of text to text, got {type(odd).__name__} in it")
 
 
+def _check_limit(seen: ObservedLimit) -> None:
+    """Check what was seen of one limit, which anybody may have made: of what is no number nothing can be learned."""
+    if seen.quantity not in QUANTITIES:
+        raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}, got {seen.quantity!r}")
+    for name, count, least in (
+        ("limit", seen.limit, 1),
+        ("remaining", seen.remaining, 0),
+        ("rounded_to", seen.rounded_to, 1),
+    ):
+        # The usual case is seen at one glance.
+        if type(count) is int and least <= count <= MOST:
+            continue
+        if count is not None or name == "rounded_to":
+            check_count(name, count)
+            raise ValueError(f"{name} must be >= {least}, got {count}")
+    if seen.window is not None and not check_instant("window", seen.window, earliest=0) > 0:
+        raise ValueError(f"window must be > 0, got {seen.window}")
+    if seen.resets_in is not None:
+        check_instant("resets_in", seen.resets_in, earliest=0)
+    check_flag("is_shared", seen.is_shared)
+
+
 def observed_limits(
     headers: Headers | ObservedLimits, dialect: RateLimitDialect, name: str = "headers"
 ) -> ObservedLimits:
     """Return what headers say of the limits, or what was parsed from them as it is.
 
     Raises:
-        TypeError: they are neither.
+        TypeError, ValueError: they are neither, or hold what is none.
     """
     check_observed(name, headers)
     if isinstance(headers, ObservedLimits):

@@ -36,6 +36,7 @@ from actors.limiter.limiter import Limiter
 from actors.policies.claim import Claim
 from actors.policies.cooldown.records import Trouble
 from actors.policies.cooldown.refusals import trouble_of
+from actors.policies.instants import check_instant
 from actors.policies.queue.records import Order, Place
 from actors.policies.usage import Usage
 from actors.wire.rate_limits import ObservedLimits
@@ -56,25 +57,34 @@ class Held:
         limiter: who gave the grant.
         grant: the grant.
         confirms: whether its block calls `start`; without that the request may be out at any time.
-        started_at: instant at which the request went out on an open connection, or None where that is not known.
     """
 
-    limiter: Ref[Limiter]
-    grant: Grant
-    confirms: bool = False
-    started_at: float | None = None
-    _has_started: bool = False
-    _observed: ObservedLimits | Headers | None = None
-    _outcome: Message[Limiter, None] | None = None
+    limiter: Ref[Limiter] = attrs.field(on_setattr=attrs.setters.frozen)
+    grant: Grant = attrs.field(on_setattr=attrs.setters.frozen)
+    confirms: bool = attrs.field(default=False, on_setattr=attrs.setters.frozen)
+    _started_at: float | None = attrs.field(default=None, init=False)
+    _has_started: bool = attrs.field(default=False, init=False)
+    _observed: ObservedLimits | Headers | None = attrs.field(default=None, init=False)
+    _outcome: Message[Limiter, None] | None = attrs.field(default=None, init=False)
 
     def start(self) -> None:
         """Note that the request goes out now, on a connection that is open."""
         self.sent(trio.current_time())
 
     def sent(self, at: float | None) -> None:
-        """Note when the request went out; None where that is unknown: then it counts as sent when it is answered."""
+        """Note when the request went out; None where that is unknown: then it counts as sent when it is answered.
+
+        Args:
+            at: instant on the Trio clock at which it went out on an open connection.
+
+        Raises:
+            TypeError, ValueError: `at` is no instant from the grant to now. Told here, as by `report`; it counts as
+                sent all the same, at an unknown instant where none was noted before.
+        """
         self._has_started = True
-        self.started_at = at
+        if at is not None:
+            check_instant("at", at, earliest=self.grant.granted_at, latest=trio.current_time())
+        self._started_at = at
 
     def confirm(self) -> None:
         """Start, and tell the limiter at once: for calls that may last longer than a window.
@@ -83,6 +93,11 @@ class Held:
         """
         self.start()
         self.limiter.tell_regardless(Limiter.confirm(self.grant, started_at=trio.current_time()))
+
+    @property
+    def started_at(self) -> float | None:
+        """Instant at which the request went out on an open connection, or None where that is not known."""
+        return self._started_at
 
     @property
     def may_be_out(self) -> bool:
@@ -98,7 +113,7 @@ class Held:
             observed: the headers, values under lower-case names, or what was parsed from them.
 
         Raises:
-            TypeError: `observed` is neither: told here, as by `report`.
+            TypeError, ValueError: `observed` is neither, or holds what no limit can be: told here, as by `report`.
         """
         check_observed("observed", observed)
         self._observed = observed if isinstance(observed, ObservedLimits) else dict(observed)
@@ -122,7 +137,7 @@ class Held:
             self.grant,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            started_at=self.started_at,
+            started_at=self._started_at,
             prompt_tokens=prompt_tokens,
             observed=self._observed,
         )
@@ -147,8 +162,8 @@ class Held:
         if not self.may_be_out:
             self.cancel(charged=False)
             return
-        charged = error.charged if isinstance(error, CallFailed) else True
-        self.cancel(charged=charged, trouble=trouble_of(error, self.grant.granted_at))
+        is_uncounted = isinstance(error, CallFailed) and error.charged is False
+        self.cancel(charged=not is_uncounted, trouble=_trouble_told_by(error, self.grant.granted_at))
 
     def detach(self) -> Grant:
         """Take the grant out of the block, for somebody else to settle: the end of the block does no more with it.
@@ -228,6 +243,14 @@ async def reserve(
         await trio.lowlevel.cancel_shielded_checkpoint()
         limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
         del error
+
+
+def _trouble_told_by(error: BaseException, sent_at: float) -> Trouble | None:
+    """Return the trouble an error tells of; none where its facts make no sense: it must not cost the settlement."""
+    try:
+        return trouble_of(error, sent_at)
+    except (TypeError, ValueError):
+        return None
 
 
 def _tell_granted(on_granted: Callable[[Grant], object], held: Held) -> None:
