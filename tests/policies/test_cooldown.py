@@ -156,6 +156,14 @@ def test_a_clump_of_overloads_is_one_in_the_row() -> None:
     assert policy.hear(OVERLOADED, 12.0) == Pause(16.0, 2, "overloaded")
 
 
+def test_late_news_of_an_old_overload_hides_no_new_one() -> None:
+    policy = CooldownPolicy()
+    policy.hear(Trouble("overloaded", sent_at=0.0), now=0.0)
+    assert policy.hear(Trouble("overloaded", sent_at=0.5), now=9.0).until == 9.0
+
+    assert policy.hear(Trouble("overloaded", sent_at=8.0), now=9.5).until == 9.5 + 4.0
+
+
 def test_a_shorter_time_named_for_the_same_overload_makes_nothing_of_it_a_second_one() -> None:
     policy = CooldownPolicy()
     policy.hear(Trouble("overloaded", 8.0), 0.0)

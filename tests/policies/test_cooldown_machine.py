@@ -66,7 +66,7 @@ class Model:
                 is_new = sent_at >= self.end_of(self.overload)
                 self.row += is_new
                 rung = [0.5, 1.0, 2.0][min(self.row, 3) - 1] if is_new else 0.0
-                self.overload.append(Stretch(now, now + (named or rung)))
+                self._pause(self.overload, now, named or rung)
             case _:
                 rung = 0.0
                 if sent_at >= self.end_of(self.rate):
@@ -74,7 +74,12 @@ class Model:
                     frequency = self.counted(now)
                     rung = [0.0, 0.0, 0.0, 4.0, 8.0, 16.0][min(frequency, 5)]
                     rung = max(rung, named) or 1.0
-                self.rate.append(Stretch(now, now + max(rung, named)))
+                self._pause(self.rate, now, max(rung, named))
+
+    def _pause(self, ladder: list[Stretch], now: float, seconds: float) -> None:
+        """Note what a ladder asks for; what asks for nothing is the end of nothing."""
+        if seconds:
+            ladder.append(Stretch(now, now + seconds))
 
 
 class CooldownMachine(RuleBasedStateMachine):

@@ -137,7 +137,10 @@ class CooldownPolicy:
         else:
             self._row = _level(self.rules.overload_pauses, self._overloads(now) + 1)
             seconds = trouble.retry_after or self.rules.overload_pauses[self._row - 1]
-        self._overload_until = max(self._overload_until, now + seconds)
+        if (
+            seconds > 0
+        ):  # what asks for no pause is no end of one: it hides nothing that was sent since the last
+            self._overload_until = max(self._overload_until, now + seconds)
         return now + seconds, self._row
 
     def _is_repeated(self, trouble: Trouble, until: float, now: float) -> bool:
