@@ -148,12 +148,17 @@ class MeterMachine(RuleBasedStateMachine):
     def change_the_limit(self, amount: int) -> None:
         self.meter.change_limit(Limit("requests", amount, WINDOW), self.now)
 
-        now, start = Fraction(self.now), Fraction(self.now)
+        now, start, before = Fraction(self.now), Fraction(self.now), self.amount
+        last = max(now, self.counted_by)
+        debt = max(Fraction(0), (self.full_at - last) * self.tokens_per_second - before)
+        latest = last + (1 + min(Fraction(1), debt / amount)) * Fraction(WINDOW)
         if amount > self.amount:
             self.grown_at = now
             start = max(now, self.counted_by)
         is_missing = self.full_at > start
-        self.full_at = start + (self.full_at - start) * self.amount / amount if is_missing else self.full_at
+        self.full_at = start + (self.full_at - start) * before / amount if is_missing else self.full_at
+        if amount < before:
+            self.full_at = min(self.full_at, latest)
         self.amount = amount
         if self.full_at > 0:
             self.adopt_the_rounding()

@@ -104,7 +104,7 @@ class NaiveLimit:
         start, before = Fraction(now), self.limit.amount
         last = max(start, self.counted_by)
         debt = max(Fraction(0), (self.full_at - last) * self.per_second - before)
-        latest = last + (1 + min(1, debt / limit.amount)) * Fraction(limit.window)
+        latest = last + (1 + min(Fraction(1), debt / limit.amount)) * Fraction(limit.window)
         if limit.amount > before:
             self.grown_at, start = start, max(start, self.counted_by)
         if self.full_at > start:

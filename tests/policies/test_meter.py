@@ -243,6 +243,39 @@ def test_under_another_limit_what_is_held_spent_and_missing_stays_what_it_was() 
     assert books.full_at == 40.5
 
 
+@pytest.mark.parametrize("to", [30, 10, 3, 1])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_after_a_limit_was_cut_nobody_waits_longer_than_a_window(algorithm: Algorithm, to: int) -> None:
+    books = used(algorithm, 32, at=10.0, now=10.5)
+
+    books.change_limit(Limit("requests", to, 64.0), 10.5)
+
+    assert books.earliest(to, 10.5) == 10.5 + 64.0
+    assert books.lacks(to, 74.5) == 0
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "windows"), [("sliding_window", 1), ("token_bucket", 2), ("either", 2)]
+)
+def test_after_a_limit_was_cut_that_was_overdrawn_nobody_waits_longer_than_two(
+    algorithm: Algorithm, windows: int
+) -> None:
+    books = used(algorithm, 320, at=10.0, now=10.5)
+
+    books.change_limit(Limit("requests", 3, 64.0), 10.5)
+
+    assert books.earliest(3, 10.5) == 10.5 + windows * 64.0
+
+
+@pytest.mark.parametrize(("algorithm", "lacks"), [("sliding_window", 0), ("either", 5), ("token_bucket", 5)])
+def test_a_window_forgets_sooner_than_a_bucket_that_was_cut(algorithm: Algorithm, lacks: int) -> None:
+    """Half of what was taken is missing at the cut, and half of that once the window has forgotten all."""
+    books = used(algorithm, 32, at=0.0, now=0.5)
+    books.change_limit(Limit("requests", 10, 64.0), 32.5)
+
+    assert books.lacks(10, 64.5) == lacks
+
+
 @pytest.mark.parametrize("other", [Limit("requests", 16, 1.0), Limit("input_tokens", 16, 64.0)])
 def test_the_books_of_one_limit_are_not_those_of_another(other: Limit) -> None:
     books = used("sliding_window", 10, at=10.0, now=11.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -138,7 +139,35 @@ class RefillsAheadOfTheCount(TokenBucket):
         return resized
 
 
-@pytest.mark.parametrize("mutant", [StartsAtTheLatest, RoundsDown, RefillsAheadOfTheCount])
+class OwesForACutForEver(TokenBucket):
+    def _most_kept(self, amount: int, now: Fraction) -> Fraction:
+        """All that is missing, at the pace of the slower tap."""
+        del amount
+        return self._missing_at(now)
+
+
+class ForgivesAllDebtsAtACut(TokenBucket):
+    def _most_kept(self, amount: int, now: Fraction) -> Fraction:
+        ahead = max(Fraction(0), Fraction(self._counted_by) - now)
+        return amount + ahead * amount / Fraction(self._window)
+
+
+class RefillsACutBucketAheadOfTheCount(TokenBucket):
+    def _most_kept(self, amount: int, now: Fraction) -> Fraction:
+        return super()._most_kept(amount, max(now, Fraction(self._counted_by)))
+
+
+BUCKETS = (
+    StartsAtTheLatest,
+    RoundsDown,
+    RefillsAheadOfTheCount,
+    OwesForACutForEver,
+    ForgivesAllDebtsAtACut,
+    RefillsACutBucketAheadOfTheCount,
+)
+
+
+@pytest.mark.parametrize("mutant", BUCKETS)
 def test_the_machine_catches_a_bucket_that(
     mutant: type[TokenBucket], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,11 +77,46 @@ def test_a_bucket_may_stand_below_empty() -> None:
 # another size
 
 
-def test_as_many_tokens_are_missing_in_a_bucket_of_another_size() -> None:
-    shrunk = bucket((30, 0.0)).resize(8, 20.0)
+@pytest.mark.parametrize("amount", [20, 24, 64])
+def test_as_many_tokens_are_missing_in_a_bucket_of_another_size_that_has_room_for_them(amount: int) -> None:
+    resized = bucket((30, 0.0)).resize(amount, 20.0)
 
-    assert shrunk.missing_whole(20.0) == 20
-    assert shrunk.full_at == 20.0 + 20 * 8
+    assert resized.missing_whole(20.0) == 20
+    assert resized.full_at == 20.0 + 20 * 64 / amount
+
+
+@pytest.mark.parametrize("amount", [19, 8, 1])
+def test_a_bucket_that_is_cut_is_empty_at_worst_and_full_a_window_later(amount: int) -> None:
+    shrunk = bucket((30, 0.0)).resize(amount, 20.0)
+
+    assert shrunk.missing_whole(20.0) == amount
+    assert shrunk.full_at == 20.0 + 64.0
+
+
+@pytest.mark.parametrize(("missing", "left"), [(33, 9), (36, 12), (40, 16), (41, 16), (320, 16)])
+def test_a_bucket_that_is_cut_while_it_stands_below_empty_keeps_at_most_its_own_size_of_that(
+    missing: int, left: int
+) -> None:
+    shrunk = bucket((missing, 0.0)).resize(8, 0.0)
+
+    assert shrunk.missing_whole(0.0) == left
+    assert shrunk.full_at == left * 8
+
+
+def test_a_bucket_that_is_cut_again_and_again_is_full_a_window_after_the_last_time() -> None:
+    cut = bucket((320, 0.0)).resize(16, 0.0).resize(8, 1.0).resize(4, 2.0).resize(2, 3.0).resize(1, 4.0)
+
+    assert cut.full_at == 4.0 + 128.0
+    assert bucket((32, 0.0)).resize(16, 0.0).resize(1, 4.0).full_at == 4.0 + 64.0
+
+
+def test_the_same_size_changes_nothing_even_below_empty() -> None:
+    assert bucket((320, 0.0)).resize(32, 20.0).full_at == 640.0
+
+
+def test_a_bucket_that_is_cut_is_not_full_before_all_has_been_taken_and_a_window_has_passed() -> None:
+    """Some of it is taken by 10.0 at the latest: until then the smaller bucket may be full, and empty then."""
+    assert bucket((30, 10.0)).resize(8, 4.0).full_at == 10.0 + 64.0
 
 
 def test_a_part_of_a_token_stays_a_part() -> None:

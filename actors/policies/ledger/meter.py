@@ -20,9 +20,14 @@ order they are settled. A sliding window keeps that promise before a bucket too,
 not.
 
 What was granted before a change of algorithm or of the limit, and is counted after it, was promised by other rules.
-What is granted after it is promised by the new ones, if the provider changed at the same instant; with one exception: a
-bucket that was cut to less than is missing in it needs more than a window to stand above empty again, and a sliding
-window is right about it only one window after that.
+What is granted after it is promised by the new ones, if the provider changed at the same instant, with one exception: a
+bucket that was cut refills more slowly than a window forgets what was taken from it before. A sliding window is right
+about it only one window after that, *either* at once.
+
+After a cut nobody waits for more than the new limit can hold: what is missing in the bucket becomes at most all of the
+new one, which is back within a window, and where it stood below empty at most that once more. A provider that let its
+bucket stand below empty for having been cut, for as long as that takes by the slower tap, would refuse more; none is
+known to do so, and a limiter that stood still as long could not learn that the limit has grown again.
 """
 
 from __future__ import annotations
@@ -201,7 +206,9 @@ class Meter:
         self._note_peak()
 
     def change_limit(self, limit: Limit, now: float) -> None:
-        """Go on under another amount: what is held, spent and missing stays the same number of tokens.
+        """Go on under another amount: what is held and spent stays the same number of tokens.
+
+        So does what is missing in the bucket, as far as a smaller one has room for it: see `TokenBucket.resize`.
 
         Raises:
             ValueError: the limit is of another quantity or window, whose books are others; nothing is changed.

@@ -82,10 +82,16 @@ class TokenBucket:
         return _first_float_from(Fraction(self._full_until) + back)
 
     def resize(self, amount: int, now: float) -> TokenBucket:
-        """Return a bucket of another size in which as many tokens are missing as in this one.
+        """Return a bucket of another size in which as many tokens are missing as in this one, or fewer.
+
+        A smaller one is empty at worst, so that it is full again within a window: no provider lets anybody wait for
+        what its bucket never held. Where this one stands below empty, so does the smaller one, by its own size at most:
+
+            min(missing, amount) + min(max(0, missing - what this one holds), amount)
 
         Where it refills faster from now on, the tokens are counted at the instant by which the provider has taken
-        them all, if that is ahead: until then its bucket may be full and gain nothing from the faster tap.
+        them all, if that is ahead: until then its bucket may be full and gain nothing from the faster tap. In the same
+        way a smaller one is empty at that instant at worst, and not before it.
         """
         is_faster = amount > self._amount
         start = max(now, self._counted_by) if is_faster else now
@@ -94,14 +100,25 @@ class TokenBucket:
         if full_at <= start:
             resized._full_until = full_at
         else:
-            since = Fraction(start) - Fraction(self._full_until)
-            missing = self._taken - since * self._amount / Fraction(self._window)
+            missing = self._missing_at(Fraction(start))
+            if amount < self._amount:
+                missing = min(missing, self._most_kept(amount, Fraction(now)))
             tokens = math.ceil(missing)
             back = (tokens - missing) * Fraction(self._window) / amount
             resized.take(tokens, _first_float_from(Fraction(start) - back))
         resized._counted_by = max(self._counted_by, resized._full_until)
         resized._grown_at = now if is_faster else self._grown_at
         return resized
+
+    def _missing_at(self, instant: Fraction) -> Fraction:
+        """How many tokens are missing, exactly, while some are."""
+        return self._taken - (instant - Fraction(self._full_until)) * self._amount / Fraction(self._window)
+
+    def _most_kept(self, amount: int, now: Fraction) -> Fraction:
+        """The most that is missing at `now` in a smaller bucket: all of it as the last was taken, and a debt."""
+        last = max(now, Fraction(self._counted_by))
+        debt = max(Fraction(0), self._missing_at(last) - self._amount)
+        return amount + min(debt, Fraction(amount)) + (last - now) * amount / Fraction(self._window)
 
     def faults(self, latest: float) -> Iterator[str]:
         """Say what is wrong with the bucket, if nothing may be counted after `latest`."""
