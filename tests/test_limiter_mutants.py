@@ -10,11 +10,13 @@ import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
 import test_call_limits as calls
 import test_limiter_gate as gate
+import test_limiter_grants as grants
 import test_limiter_late_answers as late
 import test_limiter_ops as ops
 import test_limiter_scopes as scopes
@@ -80,6 +82,22 @@ def know_only_what_this_incarnation_gave(patch: pytest.MonkeyPatch) -> None:
 
 def believe_any_instant(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("actors.limiter.reservation.check_instant", lambda *_args, **_bounds: None)
+
+
+def look_at_names_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.limiter.limiter.seal_of", lambda _limiter: "")
+
+
+def take_the_address_for_a_seal(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.limiter.limiter.seal_of", lambda limiter: str(hash(limiter)))
+
+
+def take_a_new_seal_with_each_restart(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.limiter.limiter.seal_of", lambda _limiter: uuid4().hex)
+
+
+def take_grants_as_they_come(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Grant, "check", lambda _self: None)
 
 
 def refund_twice(patch: pytest.MonkeyPatch) -> None:
@@ -247,6 +265,22 @@ FREED = partial(gate.test_what_a_refusal_frees_is_granted_when_its_pause_is_over
 
 PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     (drop_the_undo, leaver(1)),
+    (
+        look_at_names_alone,
+        partial(grants.test_a_grant_of_another_limiter_of_the_same_name_is_refused, ops.reported),
+    ),
+    (
+        take_the_address_for_a_seal,
+        grants.test_a_grant_of_one_that_has_ended_is_refused_by_the_next_of_that_name,
+    ),
+    (
+        take_a_new_seal_with_each_restart,
+        partial(grants.test_a_limiter_knows_its_grants_over_all_its_restarts, keeps_state=True),
+    ),
+    (
+        take_grants_as_they_come,
+        partial(grants.test_a_grant_of_which_a_part_was_lost_is_refused, ops.reported, "claim"),
+    ),
     (
         believe_any_instant,
         partial(

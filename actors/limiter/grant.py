@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from actors.policies.claim import Claim
 from actors.policies.cooldown.ramp import RampStatistics
 from actors.policies.estimates.estimate import Estimate, EstimateStatistics
+from actors.policies.instants import check_instant, shown
 from actors.policies.learning.records import LearningStatistics
 from actors.policies.ledger.records import LedgerStatistics, ReservationId, ScopeStatistics
 from actors.policies.queue.records import AdmissionStatistics, Order
@@ -18,11 +21,11 @@ from actors.policies.usage import Usage
 
 @attrs.frozen
 class Grant:
-    """The right to make one call.
+    """The right to make one call. It is a value: it may be kept, pickled, and settled by whoever has it.
 
     Args:
         reservation: what it is settled by.
-        limiter: the name of the limiter that gave it; another one refuses it.
+        limiter: the name of the limiter that gave it.
         incarnation: of that limiter; a later one that does not have its ledger charges what it came to.
         claim: what it was asked for with.
         supposed: what the call is taken to have used as long as nobody tells.
@@ -30,6 +33,11 @@ class Grant:
         waited: seconds from the request to the grant, restarts of the limiter included.
         place: its place in line. A retry of the same call that asks with it goes before everybody who came after.
         estimate: how its input was guessed at the grant, or None where it was certain.
+        seal: of the limiter that gave it; any other refuses it. It is neither shown nor compared (see `seal`).
+
+    Raises:
+        TypeError: a value is of the wrong kind.
+        ValueError: a value is out of its bounds.
     """
 
     reservation: ReservationId
@@ -41,6 +49,56 @@ class Grant:
     waited: float
     place: Order
     estimate: Estimate | None = attrs.field(default=None, repr=False)
+    seal: str = attrs.field(default="", repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Check every value once more: it may have come a long way, and not through here.
+
+        Raises:
+            TypeError: a value is missing or of the wrong kind.
+            ValueError: a value is out of its bounds.
+        """
+        try:
+            # One is made and one settled for each call: the usual case is seen at one glance.
+            is_usual = (
+                type(self.reservation) is type(self.incarnation) is type(self.place) is int
+                and type(self.granted_at) is type(self.waited) is float
+                and type(self.limiter) is type(self.seal) is str
+                and type(self.claim) is Claim
+                and type(self.supposed) is Usage
+                and (self.estimate is None or type(self.estimate) is Estimate)
+                and self.incarnation >= 1
+                and self.place >= 1
+                and -math.inf < self.granted_at < math.inf
+                and 0 <= self.waited < math.inf
+            )
+        except AttributeError as error:
+            raise TypeError(f"grant must be whole, got one without {error.name}") from None
+        if not is_usual:
+            self._check_each()
+
+    def _check_each(self) -> None:
+        kinds: tuple[tuple[str, Any, type], ...] = (
+            ("reservation", self.reservation, int),
+            ("incarnation", self.incarnation, int),
+            ("place", self.place, int),
+            ("limiter", self.limiter, str),
+            ("seal", self.seal, str),
+            ("claim", self.claim, Claim),
+            ("supposed", self.supposed, Usage),
+            ("estimate", self.estimate, Estimate if self.estimate is not None else type(None)),
+        )
+        for name, value, kind in kinds:
+            if type(value) is not kind:
+                raise TypeError(f"{name} of a grant must be {kind.__name__}, got {type(value).__name__}")
+        for name, number in (("incarnation", self.incarnation), ("place", self.place)):
+            if number < 1:
+                raise ValueError(f"{name} of a grant must be >= 1, got {shown(number)}")
+        check_instant("granted_at", self.granted_at, earliest=-math.inf)
+        check_instant("waited", self.waited, earliest=0)
 
     @property
     def usage(self) -> Usage:

@@ -50,12 +50,13 @@ from actors.limiter.arguments import (
 )
 from actors.limiter.grant import Grant, LimiterStatistics, ScopeReport
 from actors.limiter.memory import LimiterMemory, LimiterRules
+from actors.limiter.seal import seal_of
 from actors.policies.claim import Claim
 from actors.policies.cooldown.ramp import Outcome
 from actors.policies.cooldown.records import Pause, Trouble
 from actors.policies.estimates.estimate import Estimator
 from actors.policies.estimates.learning_estimator import LearningEstimator
-from actors.policies.instants import check_instant, check_number
+from actors.policies.instants import check_instant, check_number, shown
 from actors.policies.learning.learning import DEFAULT_MARGIN, AlgorithmSetting
 from actors.policies.ledger.ledger import DEFAULT_SLACK
 from actors.policies.ledger.limits import Limits
@@ -143,9 +144,11 @@ class Limiter(Actor):
         self._queue = self._new_queue()
         self._parked: dict[Ticket, Asker] = {}
         self._due: float | None = None
+        self._seal = ""
 
     async def setup(self) -> None:
         """Begin the ledger, unless one was taken over. After a restart nobody knows what was spent: assume all."""
+        self._seal = seal_of(self.ref)
         if self._cooldown is not None:
             self._subscribe(self._cooldown)
         if self._memory.began_in:
@@ -561,14 +564,27 @@ class Limiter(Actor):
             granted.waited,
             granted.place,
             granted.booking.estimate,
+            self._seal,
         )
 
     def _is_known(self, grant: Grant) -> bool:
-        """Return whether `grant` was given over the present ledger, by this incarnation or one before it."""
+        """Return whether `grant` was given over the present ledger, by this incarnation or one before it.
+
+        Raises:
+            TypeError: it is no grant, or one with what no grant has.
+            ValueError: it is one of another limiter, or one that this limiter cannot have given.
+        """
         if type(grant) is not Grant:
             raise TypeError(f"grant must be a Grant, got {type(grant).__name__}")
-        if grant.limiter != self.name:
-            raise ValueError(f"grant must be one of limiter {self.name!r}, got one of {grant.limiter!r}")
+        grant.check()
+        if grant.seal != self._seal or grant.limiter != self.name:
+            other = "another of that name" if grant.limiter == self.name else repr(grant.limiter)
+            raise ValueError(f"grant must be one of limiter {self.name!r}, got one of {other}")
+        if grant.incarnation > self.incarnation:
+            raise ValueError(
+                f"incarnation of a grant must be <= {self.incarnation}, got {shown(grant.incarnation)}"
+            )
+        check_instant("granted_at", grant.granted_at, earliest=-math.inf, latest=self.now())
         return grant.incarnation >= self._memory.began_in
 
     def _charge(self, grant: Grant, actual: Usage, started_at: float | None) -> Settled | AlreadySettled:
