@@ -144,7 +144,7 @@ async def test_a_waiter_is_told_at_its_deadline_to_the_instant() -> None:
     async with open_actor(one_at_a_time()) as limiter:
         await acquire(limiter)
 
-        with pytest.raises(WaitTooLong, match=r"^no capacity within 7 s; the next can come at 7$"):
+        with pytest.raises(WaitTooLong, match=r"^no capacity within 7 s; the next can come at 8$"):
             await acquire(limiter, deadline=7.0)
 
         assert trio.current_time() == 7.0
@@ -652,8 +652,8 @@ async def test_those_in_line_keep_their_order_their_deadlines_and_their_time() -
             await trio.sleep_until(20.0)
             await limiter.ask(Limiter.cancel(first, charged=False))
     assert sorted(told[:2]) == [
-        "13: no capacity within 10 s; the next can come at 13",
-        "13: no capacity within 11 s; the next can come at 13",
+        "13: no capacity within 10 s; the next can come at 14",
+        "13: no capacity within 11 s; the next can come at 14",
     ]
     assert told[2:] == ["20: granted after 19 s", "20: granted after 16 s"]
 

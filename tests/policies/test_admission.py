@@ -15,6 +15,7 @@ from actors.policies.ledger.limits import Limits
 from actors.policies.ledger.meter import Unknown
 from actors.policies.ledger.records import ReservationId
 from actors.policies.queue.admission import AdmissionQueue
+from actors.policies.queue.outlook import SOON
 from actors.policies.queue.records import (
     AdmissionStatistics,
     Granted,
@@ -168,9 +169,24 @@ def test_a_time_out_at_the_head_lets_the_next_one_go() -> None:
     books(queue).reserve(Booking.plain(Usage(1, 5)), (POOL,), now=1.0)
 
     assert queue.advance(now=61.0) == (
-        TimedOut(Ticket(2), waited=61.0, retry_at=61.0),
+        TimedOut(Ticket(2), waited=61.0, retry_at=62.0),
         granted_to(3, 3, Usage(1, 5), waited=61.0),
     )
+
+
+@pytest.mark.parametrize("deadline", [0.0, 5.0])
+def test_whoever_is_told_no_for_a_call_under_way_is_told_to_come_back_a_moment_later(deadline: float) -> None:
+    queue = make_queue(requests=None, tokens=10)
+    books(queue).reserve(Booking.plain(Usage(1, 10)), (POOL,), now=0.0)
+    if deadline:
+        ask(queue, Usage(1, 5), now=0.0, deadline=deadline)
+        (told,) = queue.advance(now=deadline)
+        assert isinstance(told, TimedOut)
+        assert told.retry_at == deadline + SOON
+    else:
+        with pytest.raises(WaitTooLong) as told_at_once:
+            ask(queue, Usage(1, 5), now=0.0, deadline=0.0)
+        assert told_at_once.value.retry_at == SOON
 
 
 def test_a_time_out_says_before_when_there_is_certainly_no_room() -> None:
@@ -377,7 +393,7 @@ def test_a_deadline_is_due_before_a_later_turn_of_the_head() -> None:
     ask(queue, ONE, now=1.0, deadline=30.0)
 
     assert queue.next_deadline(now=1.0) == 30.0
-    assert queue.advance(now=30.0) == (TimedOut(Ticket(3), waited=29.0, retry_at=30.0),)
+    assert queue.advance(now=30.0) == (TimedOut(Ticket(3), waited=29.0, retry_at=31.0),)
 
 
 def test_an_instant_that_has_come_stays_due_until_the_queue_is_advanced() -> None:

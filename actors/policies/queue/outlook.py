@@ -17,6 +17,9 @@ from actors.policies.queue.lanes import Waiting
 from actors.policies.queue.waiting_room import WaitingRoom
 from actors.policies.scope import POOL, Scope
 
+SOON = 1.0
+"""Seconds after which it makes sense to ask again where only calls under way are in the way: they take seconds."""
+
 
 @attrs.define(eq=False)
 class Outlook:
@@ -43,9 +46,13 @@ class Outlook:
         return max(room_at, self.gate.shut_until(now))
 
     def retry_at(self, waiting: Waiting, now: float) -> float:
-        """From when on it makes sense to ask again."""
+        """From when on it makes sense to ask again: `now` only where there is room now, so that nobody spins."""
         impossible_before, opens_at = self.impossible_before(waiting, now), self.opens_at(now)
-        return impossible_before if opens_at == math.inf else max(impossible_before, opens_at)
+        possible_at = impossible_before if opens_at == math.inf else max(impossible_before, opens_at)
+        if possible_at > now:
+            return possible_at
+        # It may take the end of a call under way, and nobody knows when that is.
+        return min(max(now, self.alone(waiting, now)), now + SOON)
 
     def alone(self, waiting: Waiting, now: float) -> float:
         """When it can go if nobody stands before it; infinity where no clock can tell."""

@@ -62,7 +62,7 @@ class TimedOut:
         ticket: which request.
         waited: seconds from the request until its end was noticed.
         retry_at: the instant before which there is certainly no room for it, or the gate is shut as far as is known;
-            the time it was noticed, or later.
+            a moment later than that where it takes the end of a call under way.
     """
 
     ticket: Ticket
