@@ -266,6 +266,8 @@ class NaiveLedger:
 
     def ripen(self) -> None:
         certain = 0.0 if self.quickest == math.inf else max(0.0, self.quickest - 3 * self.slack)
+        if self.quickest < 2 * self.slack:
+            certain = -1.0  # in the very instant of the grant
         for call in self.calls.values():
             more = call.booking.ripens - call.booking.held.output_tokens
             if not (call.is_ripe or call.is_settled or more <= 0) and self.now - call.granted_at > certain:
@@ -276,6 +278,7 @@ class NaiveLedger:
     def reserve(self, number: int, booking: Booking, scopes: tuple[Scope, ...]) -> None:
         self.calls[number] = NaiveCall(booking, scopes, self.now, booking.held)
         self._note_peaks(scopes)
+        self.ripen()
 
     def confirm(self, number: int, started_at: float) -> None:
         call = self.calls[number]
@@ -291,6 +294,8 @@ class NaiveLedger:
     ) -> Settled:
         call = self.calls[number]
         sent = (self.now, 0.0)
+        if call.arrived is not None:
+            started_at = call.arrived.at
         if started_at is not None:
             if Fraction(started_at) + Fraction(self.slack) <= self.now:
                 sent = (started_at, self.slack)

@@ -595,6 +595,25 @@ def test_what_was_heard_at_this_instant_may_mean_that_an_answer_is_lost() -> Non
     assert ledger.in_doubt == 0
 
 
+def test_after_a_quick_answer_the_next_are_held_in_the_instant_of_their_grants() -> None:
+    ledger = Ledger(SMALL)
+    answer_after(ledger, 0.9, now=0.0)
+    for _ in range(2):
+        grant_booking(ledger, 1.0, RIPENING)
+    third = ledger.reserve(RIPENING, HERE, 1.0)
+    assert isinstance(third, Shortfall)
+    assert third.limit.quantity == "output_tokens"
+
+
+def test_the_start_that_was_confirmed_tells_how_quick_an_answer_was() -> None:
+    ledger = Ledger(SMALL)
+    teacher = grant(ledger, 0.0, 0, 0, 0)
+    ledger.confirm(teacher, 1.0, started_at=1.0)
+    ledger.report(teacher, 3.0, input_tokens=0, output_tokens=20)
+    grant_booking(ledger, 3.0, FORESEEN)
+    assert ledger.overdue(7.0) == 20
+
+
 def test_an_answer_of_unknown_length_or_sending_tells_nothing_of_the_pace() -> None:
     for output_tokens, started_at in ((None, 0.0), (20, None)):
         ledger = Ledger(SMALL)

@@ -90,6 +90,7 @@ def test_the_pace_is_that_of_the_quickest_and_follows_slowly() -> None:
 
     for _ in range(10 * MEMORY):
         unseen.learn(1.0, 30)
+        unseen.learn(1.0, 0)
     assert unseen.pace == 30.0
 
 

@@ -283,6 +283,7 @@ class Ledger:
         if reserved is None:
             return self._settle_late(reservation_id, input_tokens, output_tokens, now)
         sent = Counted(now)
+        started_at = reserved.started_at if reserved.started_at is not None else started_at
         if started_at is not None:
             if add_up(started_at, self._slack) <= now:
                 sent = Counted(started_at, self._slack)

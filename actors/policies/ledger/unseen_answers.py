@@ -60,8 +60,8 @@ class UnseenAnswers:
         return first.granted_at + PATIENCE * first.foreseen / self.pace
 
     def learn(self, seconds: float, tokens: int) -> None:
-        """Note how long an answer took, from its sending to its arrival, and how long it was."""
-        if seconds > 0:
+        """Note how long an answer took, from its sending to its arrival, and how long it was; an empty one says nothing."""
+        if seconds > 0 and tokens:
             self.pace = max(self.pace * (1 - 1 / MEMORY), tokens / seconds)
 
     def put(self, reservation_id: ReservationId, granted_at: float, expected: int, foreseen: int) -> None:
