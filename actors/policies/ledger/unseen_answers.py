@@ -60,7 +60,7 @@ class UnseenAnswers:
         return first.granted_at + PATIENCE * first.foreseen / self.pace
 
     def learn(self, seconds: float, tokens: int) -> None:
-        """Note how long an answer took, from its sending to its arrival, and how long it was; an empty one says nothing."""
+        """Note how long an answer took, from its sending to its arrival, and its length; an empty one says nothing."""
         if seconds > 0 and tokens:
             self.pace = max(self.pace * (1 - 1 / MEMORY), tokens / seconds)
 
