@@ -16,6 +16,7 @@ from cast_setup import open_restarting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
+from unmeasured import unmeasured
 
 from actors.breaker.board import DEFAULT_SHARE, BoardState, BreakerBoard, RoleSnapshot
 from actors.breaker.breaker import ASK_AGAIN, Breaker
@@ -462,6 +463,7 @@ async def world(rng: random.Random) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
+@unmeasured
 def test_in_no_order_too_many_are_out_and_nobody_waits_for_ever(seed: int) -> None:
     run(world, random.Random(seed), seed=seed)
 
@@ -497,6 +499,7 @@ def keep_leave_that_came_too_late(patch: pytest.MonkeyPatch) -> None:
         keep_leave_that_came_too_late,
     ],
 )
+@unmeasured
 def test_a_planted_bug_of_the_board_is_seen(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         plant(patch)

@@ -15,6 +15,7 @@ from breaker_setup import NAME, RULES, Fragile, Heard, fail, idle, snapshot
 from cast_setup import open_restarting
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unmeasured import unmeasured
 
 from actors.breaker import breaking
 from actors.breaker.breaker import Breaker
@@ -103,6 +104,7 @@ async def at_the_instant(probes: int, leaving: int, *, crashes: bool) -> None:
 @pytest.mark.parametrize("crashes", [False, True])
 @pytest.mark.parametrize("leaving", [0, 100])
 @pytest.mark.parametrize("probes", [1, 3, 10])
+@unmeasured
 def test_a_thousand_at_once_are_given_exactly_the_permits(probes: int, leaving: int, crashes: bool) -> None:
     for seed in range(2):
         run(partial(at_the_instant, probes, leaving, crashes=crashes), seed=seed)
@@ -179,6 +181,7 @@ async def world(rng: random.Random) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
+@unmeasured
 def test_no_permit_leaks_and_nothing_sticks_in_any_order(seed: int) -> None:
     run(world, random.Random(seed), seed=seed)
 
@@ -233,6 +236,7 @@ def forget_all_at_a_crash(patch: pytest.MonkeyPatch) -> None:
         forget_all_at_a_crash,
     ],
 )
+@unmeasured
 def test_a_planted_bug_of_the_breaker_is_seen(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from cast_setup import FIRST, SECOND, THIRD, a_request, held_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stack_setup import RULES, Stack, open_stack
+from unmeasured import unmeasured
 
 from actors.breaker.breaker import Breaker
 from actors.call.call import place_call
@@ -234,6 +235,7 @@ class Evening:
         return extra, back, earned
 
 
+@unmeasured
 def evening_of(seed: int) -> Evening:
     """Run an evening and return it."""
     evening = Evening(seed)

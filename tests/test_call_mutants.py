@@ -18,6 +18,7 @@ import test_call_time as times
 import test_spending as spendings
 import trio
 from test_call_conservation import Evening
+from unmeasured import unmeasured
 
 from actors import endpoint
 from actors.breaker.breaking import Passing, pass_breaker
@@ -330,6 +331,7 @@ def see_that_it_passes(check: Check) -> None:
 
 
 @pytest.mark.parametrize(("plant", "check"), PLANTS, ids=name_of)
+@unmeasured
 def test_a_planted_bug_in_the_way_of_a_call_is_seen(
     plant: Plant, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:

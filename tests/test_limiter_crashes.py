@@ -22,6 +22,7 @@ from faulty_limiter import FaultyLimiter, Saboteur
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limiter_world import LIMITS, SLACK, Judge, World
+from unmeasured import unmeasured
 
 from actors.errors import Rejected
 from actors.kernel import Ref
@@ -198,6 +199,7 @@ LOSES_STATE = HALF_DONE | {"before setup", "after setup"}
 """A crash at these ends in a cold start: a first start that fails has nothing to hand on either."""
 
 
+@unmeasured
 def check_a_crash(seed: int, point: int, **options: Any) -> str:
     """Check that nobody notices a crash at this point, unless it must lose the state; return where it was."""
     peace, crashed = evening(seed, **options), evening(seed, point, **options)
@@ -222,6 +224,7 @@ POINTS = st.lists(st.integers(1, 250), min_size=1, max_size=2)
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), points=POINTS)
+@unmeasured
 def test_so_it_is_with_two_crashes(seed: int, points: list[int]) -> None:
     peace, crashed = evening(seed), evening(seed, *points)
 
@@ -230,6 +233,7 @@ def test_so_it_is_with_two_crashes(seed: int, points: list[int]) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), point=st.integers(1, 250), pause=st.sampled_from([0.25, 3.0, 20.0]))
+@unmeasured
 def test_a_restart_that_takes_time_delays_nobody_by_more_than_that(
     seed: int, point: int, pause: float
 ) -> None:
@@ -245,6 +249,7 @@ def test_a_restart_that_takes_time_delays_nobody_by_more_than_that(
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), points=POINTS, keeps_state=st.booleans())
+@unmeasured
 def test_whatever_the_crash_leaves_nobody_sees_more_than_the_limits(
     seed: int, points: list[int], keeps_state: bool
 ) -> None:
@@ -257,6 +262,7 @@ def test_reservations_hold_over_crashes_in_whatever_order_tasks_wake(seed: int, 
     world(seed, keeps_state=keeps_state)
 
 
+@unmeasured
 def world(seed: int, *, keeps_state: bool = True) -> None:
     """Run a world in which all happens at the same few instants, and the limiter crashes at some points."""
     rng = random.Random(seed)

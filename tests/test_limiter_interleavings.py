@@ -19,6 +19,7 @@ from cast_setup import Fragile, exact, open_restarting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limiter_world import EDGES, LIMITS, SLACK, World
+from unmeasured import unmeasured
 
 from actors.kernel.serving import Server
 from actors.limiter.limiter import Limiter
@@ -53,6 +54,7 @@ async def world_of_callers(rng: random.Random, *, crashes: bool = False) -> None
             pass  # all capacity comes back in the end
 
 
+@unmeasured
 def play(seed: int, *, crashes: bool = False) -> None:
     """Run one world."""
     run(partial(world_of_callers, random.Random(seed), crashes=crashes), seed=seed)

@@ -11,6 +11,7 @@ import pytest
 import trio
 from outage import MODELS, RAGGED, Counted, Weather
 from trio.testing import MockClock
+from unmeasured import unmeasured
 
 from actors.testing.provider import SimulatedProvider, message_request
 from actors.testing.run import run_seeded
@@ -29,6 +30,7 @@ KEYS = [
 ]
 
 
+@unmeasured
 def drilled(weather: Weather) -> dict[str, Any]:
     clock = MockClock(autojump_threshold=0.0)
     return dict(run_seeded(outage.drill, weather, seed=weather.seed, clock=clock, limit=outage.LONGEST_RUN))

@@ -16,6 +16,8 @@ from actors.kernel import open_books
 from actors.wire.chat import ChatRequest
 from actors.wire.http import HttpRequest, HttpResponse, Transport
 
+pytestmark = pytest.mark.unmeasured
+
 MESSAGES = {
     "limiter": 2,  # acquire, report
     "path": 2,

@@ -30,6 +30,8 @@ from actors.testing.provider import (
 )
 from actors.testing.run import run
 
+pytestmark = pytest.mark.unmeasured
+
 MODEL = "claude-sonnet-4-5"
 
 

@@ -12,6 +12,8 @@ from workload import WORKLOADS
 
 from actors.testing.provider import MODES, Mode
 
+pytestmark = pytest.mark.unmeasured
+
 BURST_KEYS = [
     "workload",
     "mode",

@@ -21,6 +21,7 @@ from conformance.rows import TABLES, Row, Table, TableError, tables
 from conformance.topics import TOPICS
 from conformance.topics import breaker as breaker_topic
 from conformance.topics import outcomes as outcomes_topic
+from unmeasured import unmeasured
 
 from actors.faults import FAULT_ROWS, fault
 from actors.policies.breaker import adaptive_threshold, outcome_window, outcomes
@@ -164,6 +165,7 @@ class TestJudging:
         assert complaint.startswith("TableError: then m")
 
     @pytest.mark.parametrize("topic", sorted(TOPICS))
+    @unmeasured
     def test_a_wrong_row_fails(self, topic: str) -> None:
         for row in ALL[topic].rows[:20]:
             for name in row.then:
@@ -221,6 +223,7 @@ class TestReport:
             '{"rows": 5, "passed": 4, "failed": 1}',
         ]
 
+    @unmeasured
     def test_all_of_it_passes(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([]) == 0
         *topics, last = capsys.readouterr().out.splitlines()
@@ -383,6 +386,7 @@ BUGS: dict[str, tuple[str, object, str, object]] = {
 
 
 @pytest.mark.parametrize("name", BUGS)
+@unmeasured
 def test_a_bug_makes_rows_fail(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     topic, place, attribute, replacement = BUGS[name]
     monkeypatch.setattr(place, attribute, replacement)

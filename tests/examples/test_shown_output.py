@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from unmeasured import unmeasured_environment
 
 ROOT = Path(__file__).parents[2]
 SHOWN = re.compile(
@@ -30,7 +31,10 @@ OUTPUTS = [
 def printed_by(example: str) -> str:
     """Run an example with warnings as errors and return what it prints."""
     command = [sys.executable, "-W", "error", example]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  # our own example
+    environment = unmeasured_environment()
+    done = subprocess.run(  # noqa: S603  # our own example
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

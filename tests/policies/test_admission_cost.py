@@ -8,6 +8,7 @@ import attrs
 import pytest
 from queue_askers import ask, grant, granted_by, wait
 from queue_world import WINDOW, PlainBook, pool_book
+from unmeasured import unmeasured
 
 from actors.policies.ledger.booking import Booking
 from actors.policies.ledger.limits import Limit, Limits
@@ -117,6 +118,7 @@ def test_who_joins_a_lane_costs_no_question() -> None:
 @pytest.mark.parametrize(
     "case", ["nothing", "a key is free", "one comes", "one leaves", "an instant has come"]
 )
+@unmeasured
 def test_a_decision_touches_a_few_lanes_of_many(
     case: str, waiting: int, scopes: int, looked_at: Counter[str]
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_decision_touches_a_few_lanes_of_many(
     assert looked_at["turns"] <= 4 + 8 * freed
 
 
+@unmeasured
 def test_all_that_wait_for_one_scope_go_at_a_constant_cost_each(looked_at: Counter[str]) -> None:
     book = SwitchBook({POOL: WINDOW})
     queue = AdmissionQueue(book, max_waiting=5_000)

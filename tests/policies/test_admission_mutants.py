@@ -10,6 +10,7 @@ from admission_machine import AdmissionMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from lanes_machine import LanesMachine
+from unmeasured import unmeasured
 
 from actors.errors import WaitTooLong
 from actors.policies.claim import Claim
@@ -40,7 +41,7 @@ SEARCH = settings(
 def assert_caught(machine: type[RuleBasedStateMachine]) -> None:
     """Run a machine with a bug in it. A bug may break the model's claims, or contradict itself first."""
     with pytest.raises((AssertionError, ValueError, LookupError)):
-        run_state_machine_as_test(machine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(machine, settings=SEARCH)
 
 
 class GrantsBeforeItTimesOut(AdmissionQueue):
@@ -276,4 +277,4 @@ def test_the_machines_find_nothing_where_nothing_is_planted(
     """A subclass that changes nothing, so that being a subclass is not what the machines catch."""
     monkeypatch.setattr(machine, "queue_type", type("Faithful", (AdmissionQueue,), {}))
 
-    run_state_machine_as_test(machine, settings=settings(SEARCH, max_examples=50))
+    unmeasured(run_state_machine_as_test)(machine, settings=settings(SEARCH, max_examples=50))

@@ -9,6 +9,7 @@ import pytest
 from breaker_machine import BreakerMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from unmeasured import unmeasured
 
 from actors.policies.breaker import breaker as breaker_module
 from actors.policies.breaker import tripwire as tripwire_module
@@ -37,7 +38,7 @@ SEARCH = settings(
 def assert_caught() -> None:
     """Run the machine with a bug in it, which breaks the model's claims or one of the invariants."""
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(BreakerMachine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(BreakerMachine, settings=SEARCH)
 
 
 # ── a breaker that ──────────────────────────────────────────────────────────────────────────────────────────
@@ -501,4 +502,4 @@ def test_the_machine_finds_nothing_where_nothing_is_planted(monkeypatch: pytest.
     """A subclass that changes nothing, searched as long as the others: the machine's own mistakes catch nobody."""
     monkeypatch.setattr(BreakerMachine, "breaker_type", type("Faithful", (Breaker,), {}))
 
-    run_state_machine_as_test(BreakerMachine, settings=SEARCH)
+    unmeasured(run_state_machine_as_test)(BreakerMachine, settings=SEARCH)

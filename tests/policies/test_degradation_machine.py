@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from unmeasured import unmeasured
 
 from actors.policies.breaker.records import BREAKER_STATES, BreakerState
 from actors.policies.degradation import degradation as module
@@ -238,7 +239,7 @@ def test_a_planted_bug_is_found(name: str, planted: type, monkeypatch: pytest.Mo
         policy_type = module.Degradation
 
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(
+        unmeasured(run_state_machine_as_test)(
             Planted,
             settings=settings(
                 max_examples=300,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from ledger_machine import LedgerMachine
+from unmeasured import unmeasured
 
 from actors.policies.ledger import account as account_module
 from actors.policies.ledger import accounts as accounts_module
@@ -50,7 +51,7 @@ SEARCH = settings(
 def assert_caught() -> None:
     """Run the machine with a bug in it. A bug may break the model's claims, the values' own bounds, or the books."""
     with pytest.raises((AssertionError, ValueError, CorruptLedger)):
-        run_state_machine_as_test(LedgerMachine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(LedgerMachine, settings=SEARCH)
 
 
 # ── a ledger that ───────────────────────────────────────────────────────────────────────────────────────────
@@ -444,4 +445,4 @@ def test_the_machine_finds_nothing_where_nothing_is_planted(monkeypatch: pytest.
     """A subclass that changes nothing, so that being a subclass is not what the machine catches."""
     monkeypatch.setattr(LedgerMachine, "ledger_type", type("Faithful", (Ledger,), {}))
 
-    run_state_machine_as_test(LedgerMachine, settings=settings(SEARCH, max_examples=50))
+    unmeasured(run_state_machine_as_test)(LedgerMachine, settings=settings(SEARCH, max_examples=50))

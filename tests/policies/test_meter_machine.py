@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from meter_machine import MeterMachine
 from promise_machine import MACHINES, PromiseMachine
+from unmeasured import unmeasured
 
 from actors.policies.ledger import meter as meter_module
 from actors.policies.ledger.limits import Limit
@@ -34,7 +35,7 @@ SEARCH = settings(
 def is_caught(machine: type[RuleBasedStateMachine]) -> bool:
     """Run a machine with a bug in it."""
     try:
-        run_state_machine_as_test(machine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(machine, settings=SEARCH)
     except (AssertionError, ValueError):
         return True
     return False

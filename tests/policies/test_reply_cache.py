@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unmeasured import unmeasured
 
 from actors.policies.reply_cache import (
     CAPACITY,
@@ -232,6 +233,7 @@ def seconds_for(capacity: int, steps: int) -> float:
     return time.process_time() - begun
 
 
+@unmeasured
 def test_a_step_costs_the_same_on_a_large_shelf_as_on_a_small_one() -> None:
     small = min(seconds_for(100, 20_000) for _ in range(3))
     large = min(seconds_for(50_000, 20_000) for _ in range(3))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from retry_budget_machine import RetryBudgetMachine
+from unmeasured import unmeasured
 
 from actors.policies.retry.budget import RetryBudget, RetryBudgetStatistics
 
@@ -233,4 +234,4 @@ def test_a_planted_bug_is_caught(budget_type: type[RetryBudget], monkeypatch: py
     monkeypatch.setattr(RetryBudgetMachine, "budget_type", budget_type)
 
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(RetryBudgetMachine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(RetryBudgetMachine, settings=SEARCH)

@@ -10,6 +10,7 @@ from statistics import fmean
 
 import pytest
 from storm_world import Figures, Mode, StormWorld
+from unmeasured import unmeasured
 
 from actors.policies.cooldown.ramp import Ramp
 
@@ -26,6 +27,7 @@ def unpaced() -> Ramp:
 
 
 @cache
+@unmeasured
 def play(
     mode: Mode, between: float, ramp: Callable[[], Ramp] = paced, *, has_gate: bool = True
 ) -> list[Figures]:
@@ -33,6 +35,7 @@ def play(
 
 
 @cache
+@unmeasured
 def yardstick(mode: Mode, between: float) -> list[Figures]:
     return [StormWorld(seed, mode, between=between, sees_all=True).play() for seed in SEEDS]
 
@@ -90,6 +93,7 @@ def test_nearly_every_burst_with_a_storm_now_and_then_wastes_no_more_than_twice_
     assert all(mine.makespan <= 1.10 * best.makespan for mine, best in pairs)
 
 
+@unmeasured
 def test_without_a_gate_a_burst_would_be_sent_into_storms_again_and_again() -> None:
     ungated = [StormWorld(seed, "window", between=150.0, has_gate=False).play() for seed in range(3)]
     assert stormed(ungated) > 50 * stormed(play("window", 150.0))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import attrs
 import pytest
 from analysis_setup import FIRST, REEL, SECOND, SIGN, Outcome, analyze, settings_with
+from unmeasured import unmeasured
 
 from actors.coverage.screenplay import Screenplay
 from actors.testing.provider import Latency
@@ -65,6 +66,7 @@ async def test_the_bad_evening_is_survived_whole() -> None:
     assert outcome.provider.statistics().over_limit == 0
 
 
+@unmeasured
 def test_it_is_survived_with_any_seed_and_ends_soon_enough_to_be_watched() -> None:
     for seed in range(60):
         outcome = run(evening, seed, Settings(), SIGN, seed=seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from chaos import Progress, main
 from chaos_points import CHANCES
 from chaos_run import Report, let_chaos_reign
+from unmeasured import unmeasured, unmeasured_environment
 
 from actors.errors import ActorStopped
 from actors.kernel import endings, heritage, serving
@@ -39,10 +39,9 @@ KEYS = ["seed", "sent", "fates", "restarts", "escalations", "balanced", "wall_se
 
 def run_script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the script as `make chaos` does, unmeasured: measuring each line of it would take minutes."""
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(  # noqa: S603  # our own program
         [sys.executable, str(SCRIPT), *arguments],
-        env=unmeasured | environment,
+        env=unmeasured_environment() | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -75,6 +74,7 @@ def test_another_seed_gives_another_run() -> None:
     assert let_chaos_reign(1, 1000).fates != let_chaos_reign(2, 1000).fates
 
 
+@unmeasured
 def test_every_point_at_which_an_actor_can_crash_is_struck() -> None:
     missed = set(CHANCES)
     for seed in range(8):
@@ -355,6 +355,7 @@ def a_state_inherited_twice(patch: Patch) -> None:
     ],
     ids=lambda value: str(getattr(value, "__name__", "")),
 )
+@unmeasured
 def test_chaos_notices_a_planted_bug_and_says_what_broke(
     plant: Callable[[Patch], None], told: str, monkeypatch: Patch
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from failover_machine import FailoverMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from unmeasured import unmeasured
 
 from supervisors.failover.policy import (
     Cause,
@@ -166,4 +167,4 @@ def test_a_planted_bug_is_caught(policy: type[FailoverPolicy]) -> None:
         policy_type = policy
 
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Machine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(Machine, settings=SEARCH)

@@ -11,6 +11,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pool_storm import storm
+from unmeasured import unmeasured
 
 from actors.kernel.incarnation import Incarnation
 from actors.kernel.mailbox import Mailbox
@@ -25,6 +26,7 @@ from supervisors.pool.table import Table
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), is_resized=st.booleans(), is_keyed=st.booleans())
+@unmeasured
 def test_a_pool_keeps_its_promises_in_any_storm(seed: int, *, is_resized: bool, is_keyed: bool) -> None:
     run(partial(storm, is_resized=is_resized, is_keyed=is_keyed), seed, seed=seed)
 
@@ -147,6 +149,7 @@ def test_a_storm_notices_a_planted_bug(
         let_storms_pass(40)
 
 
+@unmeasured
 def let_storms_pass(count: int) -> None:
     for seed in range(count):
         run(partial(storm, is_resized=seed % 2 == 0, is_keyed=seed % 4 < 2), seed, seed=seed)

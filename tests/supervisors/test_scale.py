@@ -27,6 +27,8 @@ from supervisors import (
     open_supervisor,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 DEEP = 1_000
 MANY = 10_000
 SOME = 2_000

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from stuckness_machine import STUCK_AFTER, WatchMachine
+from unmeasured import unmeasured
 
 from supervisors.pool.stuckness import Sight, StuckWatch
 
@@ -147,4 +148,4 @@ def test_a_planted_bug_is_seen(plant: Callable[[float], StuckWatch]) -> None:
         make = staticmethod(lambda: plant(STUCK_AFTER))
 
     with pytest.raises((AssertionError, ExceptionGroup)):
-        run_state_machine_as_test(Planted, settings=QUICK)
+        unmeasured(run_state_machine_as_test)(Planted, settings=QUICK)

@@ -14,6 +14,7 @@ import trio
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from supervisor_machine import SupervisorMachine
+from unmeasured import unmeasured
 
 from actors.kernel.slot import Exit
 from supervisors.backoff import Backoff
@@ -263,4 +264,4 @@ PLANTS: list[Plant] = [
 def test_the_machine_notices_a_planted_bug(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises((AssertionError, RuntimeError, KeyError, trio.TooSlowError, ExceptionGroup)):
-        run_state_machine_as_test(SupervisorMachine, settings=SEARCH)
+        unmeasured(run_state_machine_as_test)(SupervisorMachine, settings=SEARCH)
