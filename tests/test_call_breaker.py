@@ -187,6 +187,7 @@ async def test_a_wait_that_ends_before_the_breaker_may_be_tried_is_not_begun() -
 
 
 @pytest.mark.parametrize("probes", [1, 5])
+@pytest.mark.unmeasured
 async def test_of_a_thousand_calls_at_the_half_open_instant_exactly_the_probes_are_sent(probes: int) -> None:
     provider = provider_with(limits=ProviderLimits(10_000, 10_000_000, 10_000_000))
     async with open_stack(provider, limits=AMPLE, rules=probing_by(probes)) as stack:

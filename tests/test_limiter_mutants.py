@@ -24,6 +24,7 @@ import test_reservation as reservations
 import test_reservation_misuse as misuse
 import trio
 from cast_setup import acquire, assert_settled, exact, refund
+from unmeasured import unmeasured
 
 from actors.cooldown import Cooldown
 from actors.kernel import open_actor
@@ -372,6 +373,7 @@ def name_of(check: Any) -> str:
 
 
 @pytest.mark.parametrize(("plant", "check"), PLANTS, ids=name_of)
+@unmeasured
 def test_a_planted_bug_is_seen(
     plant: Callable[[pytest.MonkeyPatch], None], check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from actors.policies.scope import Scope
 from actors.policies.usage import NOTHING, Usage
 from actors.testing.run import run
 
+pytestmark = pytest.mark.unmeasured
+
 ASKERS = 10_000
 CAPACITY = 4_000
 LIMITS = Limits(

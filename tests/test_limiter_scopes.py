@@ -138,6 +138,7 @@ async def test_the_margin_is_taken_off_the_limits_of_every_scope() -> None:
             await acquire(limiter, of_key("a"), waits=False)
 
 
+@pytest.mark.unmeasured
 async def test_of_thousands_of_keys_those_that_are_idle_are_dropped() -> None:
     actor = exact(Limiter, MANY, kinds=KINDS)()
     async with open_actor(lambda: actor) as limiter:
@@ -243,6 +244,7 @@ async def test_one_that_was_granted_from_the_line_is_given_up_too() -> None:
         assert trio.current_time() == 4.0 + 10.0 + 60.5
 
 
+@pytest.mark.unmeasured
 async def test_those_that_were_given_up_are_forgotten_though_nobody_ever_reports_them() -> None:
     actor = exact(Limiter, MANY)()
     async with open_actor(lambda: actor) as limiter:

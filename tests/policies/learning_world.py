@@ -19,6 +19,7 @@ from email.utils import format_datetime
 from typing import Any, Literal
 
 import attrs
+from unmeasured import unmeasured
 
 from actors.policies.learning.learning import LimitLearner
 from actors.policies.learning.records import Lesson, OthersUse, Seen
@@ -188,6 +189,7 @@ class World:
         """Let something happen at an instant."""
         heapq.heappush(self._events, (instant, next(self._numbers), event))
 
+    @unmeasured
     def run(self) -> World:
         """Let everything happen, in its order."""
         while self._events:

@@ -12,6 +12,7 @@ import pytest
 from corpora import Corpora
 from estimates import MOST_ERROR, SEQUENCES, Run, run
 from imitation_tokenizers import TOKENIZERS, Tokenizer, pieces
+from unmeasured import unmeasured
 
 from actors.policies.estimates.learning_estimator import LearningEstimator
 
@@ -29,7 +30,7 @@ def corpora() -> Corpora:
 )
 def life(request: pytest.FixtureRequest, corpora: Corpora) -> Run:
     tokenizer, sequence = request.param
-    return run(corpora, SEQUENCES[sequence], TOKENIZERS[tokenizer], seed=11)
+    return unmeasured(run)(corpora, SEQUENCES[sequence], TOKENIZERS[tokenizer], seed=11)
 
 
 def test_the_median_error_is_a_few_percent_after_twenty_calls(life: Run) -> None:

@@ -14,6 +14,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unmeasured import unmeasured
 
 from actors.policies.hedging import (
     ENOUGH,
@@ -175,6 +176,7 @@ class Call:
 
 
 @cache
+@unmeasured
 def hedge_for_long(
     draw: Callable[[random.Random], float],
     cut_off: Callable[[TimeToFirst, float], None] = TimeToFirst.censored,

@@ -28,6 +28,8 @@ from actors.policies.ledger.records import Shortfall
 from actors.policies.scope import POOL, Scope
 from actors.policies.usage import Usage
 
+pytestmark = pytest.mark.unmeasured
+
 A_DAY = 86_400.0
 FILES = {
     module.__file__

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from promise_machine import MACHINES, PromiseMachine
+from unmeasured import unmeasured
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_nothing_that_was_granted_is_refused_by(machine: type[PromiseMachine]) -> None:
-    run_state_machine_as_test(
+    unmeasured(run_state_machine_as_test)(
         machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None)
     )

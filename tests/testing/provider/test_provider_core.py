@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.testing.provider import (
@@ -324,6 +324,7 @@ questions = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(), questions)
 def test_the_same_seed_and_questions_give_the_same_run(
     seed: int, questions: list[tuple[int, str, str]]
