@@ -129,19 +129,37 @@ class BreakerMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.let_in(math.inf)
 
-    @rule(stray=st.sampled_from([0, 2]), patience=st.sampled_from([math.inf, 1.5]))
-    def break_down(self, stray: int, patience: float) -> None:
-        """Calls fail until it opens; some that were sent before are still under way."""
+    @rule(
+        stray=st.sampled_from([0, 2]),
+        named=st.sampled_from([None, None, 20.0]),
+        patience=st.sampled_from([math.inf, math.inf, 1.5, 0.0]),
+        late=st.none() | OUTCOMES,
+        end=st.none() | OUTCOMES,
+    )
+    def break_down(
+        self, stray: int, named: float | None, patience: float, late: Outcome | None, end: Outcome | None
+    ) -> None:
+        """Calls fail until it opens; when it is probed, one that was sent before may come back, and the probe end."""
+        place = len(self.tickets)
         for _ in range(stray):
             self.let_in(math.inf)
         for _ in range(6):
             if self.model.state not in ("closed", "observe_only"):
                 break
             self.let_in(math.inf)
-            self.bring_back(len(self.tickets) - 1, "failure", None)
-        if self.model.state == "open" and self.model.rules.recovery != "health":
+            self.bring_back(len(self.tickets) - 1, "failure", named)
+        if self.model.state != "open":
+            return
+        if self.model.rules.recovery == "health":
+            if late is not None:
+                self.tell_of_health(late == "success", 1)
+        else:
             self.now = max(self.now, self.model.until)
             self.let_in(self.now + patience)
+            if late is not None and place < len(self.tickets):
+                self.bring_back(place, late, None)
+            if end is not None and self.tickets:
+                self.bring_back(len(self.tickets) - 1, end, None)
 
     def let_in(self, deadline: float) -> None:
         refusal = self.model.refusal(self.now, deadline)
@@ -238,6 +256,15 @@ class BreakerMachine(RuleBasedStateMachine):
             case _:
                 self.model.reset(self.now)
         self.agree_on_changes()
+
+    @rule(verb=st.sampled_from(["disable", "observe", "isolate"]), outcome=OUTCOMES)
+    def serve_in_other_hands(self, verb: str, outcome: Outcome) -> None:
+        """Calls come and go, and an older one comes back, before it is let go again."""
+        self.act_by_hand(verb)
+        self.serve(outcome, 5)
+        if self.tickets:
+            self.bring_back(0, outcome, None)
+        self.act_by_hand("release")
 
     @precondition(lambda self: self.model.state in ("isolated", "disabled"))
     @rule()
