@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from meter_machine import MeterMachine
-from promise_machine import MACHINES, PromiseMachine
+from promise_machine import BucketAtABucket, PromiseMachine, WindowAtAWindow
 from unmeasured import unmeasured
 
 from actors.policies.ledger import meter as meter_module
@@ -20,8 +20,9 @@ from actors.policies.ledger.token_bucket import TokenBucket
 TestMeterAgreesWithItsModels = MeterMachine.TestCase
 TestMeterAgreesWithItsModels.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 
+# It ends with the first find; the rarest took a few hundred examples.
 SEARCH = settings(
-    max_examples=400,
+    max_examples=4_000,
     stateful_step_count=40,
     database=None,
     deadline=None,
@@ -177,13 +178,20 @@ def test_the_machine_catches_a_bucket_that(
     assert is_caught(MeterMachine)
 
 
-@pytest.mark.parametrize("mutant", [ForgetsTheLag, FreesWhatIsHeldTwice, ForgetsWhatIsHeldInABucket])
+@pytest.mark.parametrize(
+    ("machine", "mutant"),
+    [
+        (WindowAtAWindow, ForgetsTheLag),
+        (WindowAtAWindow, FreesWhatIsHeldTwice),
+        (BucketAtABucket, ForgetsWhatIsHeldInABucket),
+    ],
+)
 def test_a_provider_refuses_what_is_granted_by_a_meter_that(
-    mutant: type[Meter], monkeypatch: pytest.MonkeyPatch
+    machine: type[PromiseMachine], mutant: type[Meter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PromiseMachine, "meter_type", mutant)
 
-    assert any(is_caught(machine) for machine in MACHINES)
+    assert is_caught(machine)
 
 
 @pytest.mark.parametrize("mutant", [StartsAtTheLatest, RoundsDown])
@@ -192,4 +200,4 @@ def test_a_provider_refuses_what_is_granted_with_a_bucket_that(
 ) -> None:
     monkeypatch.setattr(meter_module, "TokenBucket", mutant)
 
-    assert any(is_caught(machine) for machine in reversed(MACHINES))
+    assert is_caught(BucketAtABucket)
