@@ -188,8 +188,34 @@ class LedgerMachine(RuleBasedStateMachine):
         self, data: st.DataObject, inputs: int | None, outputs: int | None, sent_after: float | None
     ) -> None:
         number = self.draw(data, is_settled=False)
+        granted_at = self.model.calls[number].granted_at
+        started_at = None if sent_after is None else min(granted_at + sent_after, self.now)
+        self.end(number, inputs, outputs, started_at)
+
+    @rule(
+        booking=BOOKINGS,
+        scopes=st.sampled_from(SCOPES),
+        took=st.sampled_from([1.0, 4.9, 9.9]),
+        inputs=st.integers(1, 9),
+        outputs=st.integers(1, 6),
+    )
+    def make_a_call(
+        self, booking: Booking, scopes: tuple[Scope, ...], took: float, inputs: int, outputs: int
+    ) -> None:
+        """One from its grant to its report, and on to where its start has left the window and its end has not."""
+        number = ReservationId(len(self.model.calls) + 1)
+        self.reserve(booking, scopes)
+        if number not in self.model.calls:
+            return
+        started_at = self.now
+        self.pass_time(took)
+        self.end(number, inputs, outputs, started_at)
+        self.pass_time(WINDOW + SLACK - took / 2)
+
+    def end(
+        self, number: ReservationId, inputs: int | None, outputs: int | None, started_at: float | None
+    ) -> None:
         call = self.model.calls[number]
-        started_at = None if sent_after is None else min(call.granted_at + sent_after, self.now)
         if started_at is not None and self.now - started_at < self.quickest:
             started_at = None  # in a world of slow answers only those are timed that are
 

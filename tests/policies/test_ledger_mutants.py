@@ -37,7 +37,7 @@ from actors.policies.scope import POOL, Scope
 from actors.policies.usage import NOTHING, Usage
 
 SEARCH = settings(
-    max_examples=1_000,
+    max_examples=4_000,
     stateful_step_count=40,
     database=None,
     deadline=None,
