@@ -144,7 +144,7 @@ async def test_a_seal_stays_with_its_slot_and_is_nobody_elses() -> None:
         ({"waited": -1.0}, ValueError, "waited must be >= 0, got -1.0"),
         ({"place": None}, TypeError, "place of a grant must be int, got NoneType"),
         ({"place": 0}, ValueError, "place of a grant must be >= 1, got 0"),
-        ({"estimate": "x"}, TypeError, "estimate of a grant must be Estimate, got str"),
+        ({"estimate": "x"}, TypeError, "estimate of a grant must be Estimate or None, got str"),
     ],
 )
 async def test_a_garbled_grant_is_told_to_whoever_makes_or_sends_it(

@@ -15,6 +15,7 @@ from uuid import uuid4
 import attrs
 import pytest
 import test_call_limits as calls
+import test_limiter_estimators as estimators
 import test_limiter_gate as gate
 import test_limiter_grants as grants
 import test_limiter_late_answers as late
@@ -35,6 +36,7 @@ from actors.limiter.limiter import Limiter
 from actors.limiter.memory import LimiterMemory
 from actors.policies.claim import Claim
 from actors.policies.cooldown.records import Trouble
+from actors.policies.estimates.guarded_estimator import GuardedEstimator
 from actors.policies.ledger.account import Account
 from actors.policies.ledger.booking import Booking
 from actors.policies.ledger.ledger import Ledger
@@ -99,6 +101,14 @@ def take_a_new_seal_with_each_restart(patch: pytest.MonkeyPatch) -> None:
 
 def take_grants_as_they_come(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Grant, "check", lambda _self: None)
+
+
+def trust_the_estimator(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        GuardedEstimator,
+        "estimate_again",
+        lambda self, model, estimate: self.estimator.estimate_again(model, estimate),
+    )
 
 
 def refund_twice(patch: pytest.MonkeyPatch) -> None:
@@ -266,6 +276,17 @@ FREED = partial(gate.test_what_a_refusal_frees_is_granted_when_its_pause_is_over
 
 PLANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Check], ...] = (
     (drop_the_undo, leaver(1)),
+    (
+        trust_the_estimator,
+        partial(estimators.test_a_claim_is_booked_by_the_guess_it_came_with, estimators.ANSWERS["raises"]),
+    ),
+    (
+        trust_the_estimator,
+        partial(
+            estimators.test_who_waits_with_a_guess_that_cannot_be_made_again_waits_as_others_do,
+            estimators.ANSWERS["infinity"],
+        ),
+    ),
     (
         look_at_names_alone,
         partial(grants.test_a_grant_of_another_limiter_of_the_same_name_is_refused, ops.reported),

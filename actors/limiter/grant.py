@@ -11,6 +11,7 @@ import attrs
 from actors.policies.claim import Claim
 from actors.policies.cooldown.ramp import RampStatistics
 from actors.policies.estimates.estimate import Estimate, EstimateStatistics
+from actors.policies.estimates.guarded_estimator import EstimatorFailures
 from actors.policies.instants import check_instant, shown
 from actors.policies.learning.records import LearningStatistics
 from actors.policies.ledger.records import LedgerStatistics, ReservationId, ScopeStatistics
@@ -62,6 +63,7 @@ class Grant:
             ValueError: a value is out of its bounds.
         """
         try:
+            estimate: Any = self.estimate
             # One is made and one settled for each call: the usual case is seen at one glance.
             is_usual = (
                 type(self.reservation) is type(self.incarnation) is type(self.place) is int
@@ -69,7 +71,7 @@ class Grant:
                 and type(self.limiter) is type(self.seal) is str
                 and type(self.claim) is Claim
                 and type(self.supposed) is Usage
-                and (self.estimate is None or type(self.estimate) is Estimate)
+                and (estimate is None or isinstance(estimate, Estimate))
                 and self.incarnation >= 1
                 and self.place >= 1
                 and -math.inf < self.granted_at < math.inf
@@ -89,11 +91,13 @@ class Grant:
             ("seal", self.seal, str),
             ("claim", self.claim, Claim),
             ("supposed", self.supposed, Usage),
-            ("estimate", self.estimate, Estimate if self.estimate is not None else type(None)),
         )
         for name, value, kind in kinds:
             if type(value) is not kind:
                 raise TypeError(f"{name} of a grant must be {kind.__name__}, got {type(value).__name__}")
+        estimate: Any = self.estimate
+        if estimate is not None and not isinstance(estimate, Estimate):
+            raise TypeError(f"estimate of a grant must be Estimate or None, got {type(estimate).__name__}")
         for name, number in (("incarnation", self.incarnation), ("place", self.place)):
             if number < 1:
                 raise ValueError(f"{name} of a grant must be >= 1, got {shown(number)}")
@@ -116,6 +120,7 @@ class LimiterStatistics:
         gate: whether a pause holds, or a ramp after one.
         learned: what the provider's answers have taught.
         estimates: how well prompts were estimated, by model.
+        estimator: how often the estimator failed.
     """
 
     ledger: LedgerStatistics
@@ -123,6 +128,7 @@ class LimiterStatistics:
     gate: RampStatistics
     learned: LearningStatistics
     estimates: Mapping[str, EstimateStatistics]
+    estimator: EstimatorFailures
 
 
 @attrs.frozen

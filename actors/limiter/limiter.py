@@ -94,7 +94,8 @@ class Limiter(Actor):
         patience: seconds until a grant that nobody settles is given up as spent.
         cooldown: shared with everybody who uses the same pools; None for one of its own.
         pool: the name of the pool for the cooldown; None for the limiter's own name.
-        estimator: guesses the input of claims that come with an estimate, and learns; None for the usual one.
+        estimator: guesses the input of claims that come with an estimate, and learns; None for the usual one. Where it
+            fails, the claim keeps its guess.
 
     Raises:
         TypeError: an argument is of the wrong kind.

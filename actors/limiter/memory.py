@@ -20,6 +20,7 @@ from actors.policies.claim import Claim
 from actors.policies.cooldown.cooldown import CooldownPolicy
 from actors.policies.cooldown.ramp import Ramp
 from actors.policies.estimates.estimate import Estimate, Estimator
+from actors.policies.estimates.guarded_estimator import GuardedEstimator
 from actors.policies.learning.learning import AlgorithmSetting, LimitLearner
 from actors.policies.learning.records import NOTHING_LEARNED, Lesson, Seen
 from actors.policies.ledger.booking import Booking
@@ -70,7 +71,7 @@ class LimiterMemory:
         ledger: what was promised and spent.
         learner: what the provider's headers taught.
         outputs: what output came to, by kind of task.
-        estimator: guesses how many tokens a prompt is.
+        estimator: guesses how many tokens a prompt is; whoever's it is, it cannot end the limiter.
         ramp: the gate: pauses, and the slow start after them.
         cooldown: the pauses of a limiter that shares its cooldown with nobody.
         tallies: who asked in which scope.
@@ -82,7 +83,7 @@ class LimiterMemory:
     ledger: Ledger
     learner: LimitLearner
     outputs: OutputLearner
-    estimator: Estimator
+    estimator: GuardedEstimator
     ramp: Ramp
     cooldown: CooldownPolicy = attrs.field(factory=CooldownPolicy)
     tallies: ScopeTallies = attrs.field(factory=ScopeTallies)
@@ -106,9 +107,8 @@ class LimiterMemory:
             algorithm=learner.algorithm,
             patience=rules.patience,
         )
-        return cls(
-            rules, ledger, learner, OutputLearner(rules.output), estimator, Ramp(learner.limits.requests)
-        )
+        outputs, guarded = OutputLearner(rules.output), GuardedEstimator(estimator)
+        return cls(rules, ledger, learner, outputs, guarded, Ramp(learner.limits.requests))
 
     def book(self, claim: Claim, now: float) -> Booking:
         """Return how a claim stands in the books, by what its kind of output has come to."""
@@ -214,6 +214,7 @@ class LimiterMemory:
             self.ramp.statistics(now),
             self.learner.statistics(),
             self.estimator.statistics(),
+            self.estimator.failures(),
         )
 
     def report_on(self, scope: Scope, now: float) -> ScopeReport:

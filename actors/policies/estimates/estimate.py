@@ -73,7 +73,10 @@ class EstimateStatistics:
 
 
 class Estimator(Protocol):
-    """Whoever says how many tokens texts will be: pure, and owned by one actor, which asks before and tells after."""
+    """Whoever says how many tokens texts will be: pure, and owned by one actor, which asks before and tells after.
+
+    What it raises there ends nothing: the claim keeps the guess it came with (see `guarded_estimator`).
+    """
 
     def estimate(self, model: str, texts: Sequence[str]) -> Estimate:
         """Estimate a call to `model` with these texts: the system prompt and each message."""
