@@ -158,6 +158,39 @@ async def test_of_thousands_of_keys_those_that_are_idle_are_dropped() -> None:
         )  # and those who asked there are forgotten with them
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_those_who_are_refused_open_no_books_and_leave_no_sheets(waits: bool) -> None:
+    actor = exact(Limiter, attrs.evolve(NO_LIMITS, requests=1), kinds=KINDS)()
+    async with open_actor(lambda: actor) as limiter:
+        await acquire(limiter)
+        for number in range(1000):
+            with pytest.raises(WaitTooLong):
+                await acquire(limiter, of_key(number), 0.0, waits=waits)
+            assert await limiter.ask(Limiter.try_acquire(of_key(number + 1000))) is None
+
+        assert await limiter.ask(Limiter.scopes()) == (POOL,)
+        assert len(actor._memory.tallies) <= 2 * 1 + 256 + 1
+
+
+async def test_whoever_waits_over_a_crash_is_counted_once_and_from_the_beginning() -> None:
+    make, key = exact(Fragile, MANY, kinds=KINDS), Scope("key", "a")
+    async with open_restarting(make, "limiter", keeps_state=True) as limiter, trio.open_nursery() as nursery:
+        first = await acquire(limiter, of_key("a"))
+        nursery.start_soon(acquire, limiter, of_key("a"))
+        await trio.sleep(5)
+        await crash(limiter)
+        await trio.sleep(5)
+        for scope in (POOL, key):
+            traffic = (await limiter.ask(Fragile.scope_statistics(scope))).traffic
+            assert (traffic.waiting, traffic.oldest_wait) == (1, 10.0)
+
+        await refund(limiter, first)
+        await trio.sleep(0.1)
+        for scope in (POOL, key):
+            traffic = (await limiter.ask(Fragile.scope_statistics(scope))).traffic
+            assert (traffic.waiting, traffic.oldest_wait) == (0, 0.0)
+
+
 async def test_books_and_tallies_of_one_who_waits_or_calls_are_kept() -> None:
     async with open_actor(exact(Limiter, MANY, kinds=KINDS)) as limiter, trio.open_nursery() as nursery:
         await acquire(limiter, of_key("busy"))
@@ -422,7 +455,7 @@ async def test_who_waits_for_more_than_a_limit_has_become_is_told_and_frees_the_
         await trio.sleep(1)
         observed = said(ObservedLimit("input_tokens", 60.0, limit=70))
         await limiter.ask(Limiter.cancel(first, charged=False, observed=observed))
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(0.1)
 
         assert (await books_of(limiter)).queue.waiting == 0
         assert trio.current_time() == 2.0

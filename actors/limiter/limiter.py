@@ -249,6 +249,7 @@ class Limiter(Actor):
             decision = self._request(claim, deadline, waits=waits, place=place)
         except Rejected as rejected:
             tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
+            self._memory.tidy()
             raise
         if isinstance(decision, Queued):
             return self._park(decision.ticket, claim, is_owned=is_owned, on_queued=on_queued)
@@ -278,6 +279,7 @@ class Limiter(Actor):
             decision = self._queue.request(claim, memory.book(claim, now), now, now)
         except Rejected as rejected:
             memory.tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
+            memory.tidy()
             if isinstance(rejected, NeverFits):
                 raise
             return None
@@ -515,7 +517,8 @@ class Limiter(Actor):
                 raise Rejected("on_queued raised, and the request was taken out of the line") from error
         asker = Asker(claim, is_owned, Deferred(on_abandoned=lambda: self._forget(ticket)))
         self._parked[ticket] = asker
-        self._memory.tallies.joined(claim.all_scopes, ticket, now)
+        since = self.deferred_since
+        self._memory.tallies.joined(claim.all_scopes, ticket, now if since is None else since)
         return asker.deferred
 
     def _advance(self) -> None:

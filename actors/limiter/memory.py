@@ -153,6 +153,7 @@ class LimiterMemory:
         if self.rules != rules:
             raise ValueError(f"the state must be of a limiter with {rules}, got one with {self.rules}")
         self.ledger.verify()
+        self.tallies.forget_waiting()
         for reservation in self.ledger.in_flight:
             if reservation not in self.delivered:
                 self.ledger.cancel(reservation, now, charged=False)

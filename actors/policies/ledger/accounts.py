@@ -49,6 +49,18 @@ class Accounts:
         """The scopes that have an account now: the pool, then the others, the longest unused first."""
         return (POOL, *self._others)
 
+    def look_at(self, scopes: tuple[Scope, ...]) -> tuple[Account, ...]:
+        """Return what `of` would, to be asked and not to be booked in: no account is opened for a question.
+
+        Raises:
+            UnknownScope: no limits are set for a scope of that kind.
+        """
+        if len(scopes) == 1 and scopes[0] == POOL:
+            return (self.pool,)
+        return tuple(
+            self.pool if scope == POOL else self._others.get(scope) or self._new(scope) for scope in scopes
+        )
+
     def of(self, scopes: tuple[Scope, ...]) -> tuple[Account, ...]:
         """Return the accounts of `scopes`, of which the first is the pool; or that of one scope alone.
 
@@ -102,15 +114,17 @@ class Accounts:
         Raises:
             UnknownScope: no limits are set for its kind.
         """
-        limits = self.limits_of(scope)
-        known = self.pool if scope == POOL else self._others.get(scope)
-        return (known or Account(scope, limits, "sliding_window")).statistics(now)
+        (account,) = self.look_at((scope,))
+        return account.statistics(now)
 
     def _account(self, scope: Scope) -> Account:
         account = self._others.get(scope)
         if account is None:
-            # Limits of our own making are kept over any window, whatever the provider does.
-            account = self._others[scope] = Account(scope, self.limits_of(scope), "sliding_window")
+            account = self._others[scope] = self._new(scope)
         else:
             self._others.move_to_end(scope)
         return account
+
+    def _new(self, scope: Scope) -> Account:
+        # Limits of our own making are kept over any window, whatever the provider does.
+        return Account(scope, self.limits_of(scope), "sliding_window")

@@ -175,7 +175,7 @@ class Ledger:
 
     def shortfall(self, booking: Booking, scopes: tuple[Scope, ...], now: float) -> Shortfall | None:
         """Why `booking` does not fit now, or None when it does; holds nothing."""
-        needed, accounts = booking.needed, self._accounts.of(scopes)
+        needed, accounts = booking.needed, self._accounts.look_at(scopes)
         self.expire(now)
         worst: Shortfall | None = None
         for account in accounts:
@@ -200,7 +200,7 @@ class Ledger:
 
         What is spent leaves with time alone. So this is certain where `earliest` supposes, and never later.
         """
-        needed, accounts = booking.needed, self._accounts.of(scopes)
+        needed, accounts = booking.needed, self._accounts.look_at(scopes)
         self.expire(now)
         latest = now
         for account in accounts:
@@ -377,6 +377,7 @@ class Ledger:
         if reference is not None:
             self._charged.add(reference)
         self._is_changing = False
+        self._accounts.sweep(now)
         return Settled(spent=usage, refunded=NOTHING, charged=usage)
 
     def charge_others(

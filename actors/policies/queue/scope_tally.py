@@ -50,6 +50,11 @@ class ScopeTallies:
         for scope in scopes:
             self._sheet(scope).waiting.pop(ticket, None)
 
+    def forget_waiting(self) -> None:
+        """Note that the line is no more: whoever stood in it stands in another one, or nowhere."""
+        for sheet in self._sheets.values():
+            sheet.waiting.clear()
+
     def granted(self, scopes: tuple[Scope, ...]) -> None:
         """Note a grant."""
         for scope in scopes:
