@@ -6,6 +6,7 @@ and never come up later in the middle of a change, where it would end the limite
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -122,24 +123,37 @@ def check_observed(name: str, value: object) -> None:
 
 def _check_limit(seen: ObservedLimit) -> None:
     """Check what was seen of one limit, which anybody may have made: of what is no number nothing can be learned."""
+    if _is_usual(seen):
+        return
     if seen.quantity not in QUANTITIES:
         raise ValueError(f"quantity must be one of {', '.join(QUANTITIES)}, got {seen.quantity!r}")
-    for name, count, least in (
-        ("limit", seen.limit, 1),
-        ("remaining", seen.remaining, 0),
-        ("rounded_to", seen.rounded_to, 1),
-    ):
-        # The usual case is seen at one glance.
-        if type(count) is int and least <= count <= MOST:
+    counts = (("limit", seen.limit, 1), ("remaining", seen.remaining, 0), ("rounded_to", seen.rounded_to, 1))
+    for name, count, least in counts:
+        if count is None and name != "rounded_to":
             continue
-        if count is not None or name == "rounded_to":
-            check_count(name, count)
+        check_count(name, count)
+        if count == 0 < least:
             raise ValueError(f"{name} must be >= {least}, got {count}")
     if seen.window is not None and not check_instant("window", seen.window, earliest=0) > 0:
         raise ValueError(f"window must be > 0, got {seen.window}")
     if seen.resets_in is not None:
         check_instant("resets_in", seen.resets_in, earliest=0)
     check_flag("is_shared", seen.is_shared)
+
+
+def _is_usual(seen: Any) -> bool:
+    """Return whether it says all there is to say, of the very kinds: some come with each answer, so at one glance."""
+    return (
+        type(seen.limit) is type(seen.remaining) is type(seen.rounded_to) is int
+        and type(seen.window) is type(seen.resets_in) is float
+        and 1 <= seen.limit <= MOST
+        and 0 <= seen.remaining <= MOST
+        and 1 <= seen.rounded_to <= MOST
+        and 0 < seen.window < math.inf
+        and 0 <= seen.resets_in < math.inf
+        and seen.quantity in QUANTITIES
+        and type(seen.is_shared) is bool
+    )
 
 
 def observed_limits(
