@@ -32,6 +32,7 @@ class EndpointStatistics:
         attempts: requests that went out, second copies of slow ones aside.
         failed_attempts: those of them that failed.
         passed_over: times a model was given up for the next.
+        unmeasured: prompts that the estimator failed at, and that were counted by their letters.
     """
 
     calls: int = 0
@@ -39,6 +40,7 @@ class EndpointStatistics:
     attempts: int = 0
     failed_attempts: int = 0
     passed_over: int = 0
+    unmeasured: int = 0
 
 
 _COUNTED_AS: Mapping[type[CallStep], str] = {
@@ -66,6 +68,7 @@ class Endpoint(Actor):
         log: FilteringBoundLogger | None = None,
         on_end: Callable[[Exception | None], object] | None = None,
     ) -> None:
+        path = attrs.evolve(path, on_unmeasured=self._note_unmeasured)
         self._path = path if path.max_calls is None else attrs.evolve(path, load=self.load)
         self._log = silent_log() if log is None else log
         self._on_end = on_end
@@ -137,6 +140,9 @@ class Endpoint(Actor):
             raise
         finally:
             self._in_flight -= 1
+
+    def _note_unmeasured(self, _error: Exception) -> None:
+        self._counted["unmeasured"] += 1
 
     def _tell_end(self, error: Exception | None) -> None:
         if self._on_end is not None:

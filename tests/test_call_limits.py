@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from contextlib import aclosing
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -27,7 +28,7 @@ from cast_setup import (
 
 from actors.call.call import place_call
 from actors.call.path import CallPath, Line
-from actors.call.steps import Answered, CallStep
+from actors.call.steps import Answered, Calling, CallStep
 from actors.call.terms import ORDINARY, CallTerms
 from actors.endpoint import Endpoint, answer
 from actors.errors import ProviderFailed, Rejected
@@ -199,6 +200,26 @@ async def test_what_a_kind_came_to_is_what_the_next_of_its_kind_is_expected_to()
         grant = await limiter.ask(Limiter.acquire(Claim(Usage(1, 1, 100), kind="echo")))
 
         assert grant.supposed.output_tokens == 7
+
+
+async def test_what_a_caller_expects_of_an_answer_is_held_for_it_until_a_few_of_its_kind_are_known() -> None:
+    async def held_for(terms: CallTerms) -> int:
+        held = -1
+        async with aclosing(place_call(path, a_request(), terms)) as steps:
+            async for step in steps:
+                if isinstance(step, Calling):
+                    held = (await books_of(path.lines[0].limiter)).ledger.reserved.output_tokens
+        return held
+
+    twice = OutputPolicy("estimate", factor=2.0)
+    async with open_path(provider_with(), rules={"output": twice}) as path:
+        assert await held_for(CallTerms()) == 100  # all that the answer may be
+        assert await held_for(CallTerms(expected_output=15)) == 30
+        assert await held_for(CallTerms(expected_output=15_000)) == 100
+        for _ in range(2):  # each comes to 7
+            assert await held_for(CallTerms(expected_output=0)) == 0
+        assert await held_for(CallTerms(expected_output=15)) == 14
+        assert await held_for(CallTerms(expected_output=15, kind="summary")) == 30
 
 
 async def test_terms_go_through_an_endpoint() -> None:

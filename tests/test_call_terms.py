@@ -24,11 +24,12 @@ def test_ordinary_terms_are_nobodys_in_particular() -> None:
 
 
 def test_all_that_was_said_stands_in_the_claim() -> None:
-    terms = CallTerms(tenant="reader", priority=2.5, kind="coverage", scopes=(KEY,))
+    terms = CallTerms(tenant="reader", priority=2.5, kind="coverage", expected_output=300, scopes=(KEY,))
     usage, estimate = Usage(1, 400, 1_024), Estimate(400, 500)
 
     assert terms.claim(usage, model="opus", estimate=estimate) == Claim(
         usage,
+        expected_output=300,
         kind="coverage",
         scopes=(KEY,),
         tenant="reader",
@@ -45,6 +46,9 @@ def test_all_that_was_said_stands_in_the_claim() -> None:
         ({"kind": None}, TypeError, "kind must be text, got NoneType"),
         ({"priority": "high"}, TypeError, "priority must be a number, got str"),
         ({"priority": math.inf}, ValueError, "priority must be finite, got inf"),
+        ({"expected_output": "7"}, TypeError, "expected_output must be a whole number, got '7'"),
+        ({"expected_output": True}, TypeError, "expected_output must be a whole number, got True"),
+        ({"expected_output": -1}, ValueError, "expected_output must be >= 0, got -1"),
         ({"scopes": [KEY]}, TypeError, "scopes must be a tuple of Scope, got list"),
         ({"scopes": (KEY, KEY)}, ValueError, "scopes must be different from one another"),
         ({"tenant": "a\nb"}, ValueError, "tenant must have printable characters only"),

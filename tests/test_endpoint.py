@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from cast_setup import (
     Fragile,
     a_request,
     assert_settled,
+    books_of,
     exact,
     held_for,
     open_ended,
@@ -44,6 +46,8 @@ from actors.errors import (
 )
 from actors.kernel import op, open_actor
 from actors.limiter.limiter import Limiter
+from actors.policies.estimates.estimate import Estimate
+from actors.policies.estimates.learning_estimator import LearningEstimator
 from actors.policies.ledger.limits import Limits
 from actors.policies.usage import NOTHING
 from actors.testing.provider import SimulatedProvider, overload, server_error
@@ -109,6 +113,29 @@ async def test_the_books_count_calls_attempts_and_what_became_of_them() -> None:
         assert await endpoint.ask(Endpoint.statistics()) == EndpointStatistics(
             calls=3, answered=2, attempts=5, failed_attempts=3, passed_over=2
         )
+
+
+async def test_a_prompt_that_nobody_can_measure_is_asked_all_the_same_beside_those_of_others() -> None:
+    def measure(model: str, texts: Sequence[str]) -> Estimate:
+        if "\0" in texts[-1]:
+            raise RuntimeError("not a text for me")
+        return LearningEstimator().estimate(model, texts)
+
+    provider = SimulatedProvider(latency=TWO_SECONDS)
+    async with (
+        open_path(provider, measure=measure) as path,
+        open_actor(partial(Endpoint, path)) as endpoint,
+    ):
+        async with trio.open_nursery() as nursery:
+            for text in ("hello", "\0", "hello"):
+                nursery.start_soon(answer, endpoint, a_request(text))
+        books = await books_of(path.lines[0].limiter)
+
+        assert await endpoint.ask(Endpoint.statistics()) == EndpointStatistics(
+            calls=3, answered=3, attempts=3, unmeasured=1
+        )
+        assert trio.current_time() == 2.0
+        assert books.estimates[FIRST].calls == 2
 
 
 async def test_a_consumer_that_leaves_cancels_its_call_and_settles() -> None:

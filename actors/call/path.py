@@ -63,6 +63,10 @@ def _idle() -> float:
     return 0.0
 
 
+def _unheard(_error: Exception) -> None:
+    pass
+
+
 @attrs.frozen
 class Dialect:
     """How a provider is spoken to: a request into HTTP, and HTTP into a reply or an error.
@@ -111,7 +115,8 @@ class CallPath:
         max_wait: seconds an attempt waits for capacity.
         attempt_timeout: seconds one attempt may take, a second copy of it included.
         rng: source of the jitter.
-        measure: guesses how many tokens a prompt is before anything is known; the limiter, which learns, guesses again.
+        measure: guesses how many tokens a prompt is before anything is known; the limiter, which learns, guesses again,
+            so both must be of one kind. Where it fails, the prompt counts by its letters: `estimate_tokens`.
         cache: answers of questions that were asked before; None for none.
         serves_stale: whether an answer past its time is better than none, when every model has failed.
         hedge_clock: knows when an exchange is so slow that a second copy goes out; None for never.
@@ -119,6 +124,7 @@ class CallPath:
             for never.
         load: how busy the runtime is, 0 to 1: above 0.8 retries wait twice as long.
         max_calls: how many calls at once an endpoint on this path counts as all it can do; None for no bound.
+        on_unmeasured: is told of what `measure` raised, and must not wait or raise; an endpoint hears it itself.
     """
 
     lines: Sequence[Line] = attrs.field(validator=attrs.validators.min_len(1))
@@ -135,3 +141,18 @@ class CallPath:
     truncate: Callable[[ChatRequest], ChatRequest | None] | None = None
     load: Callable[[], float] = _idle
     max_calls: int | None = None
+    on_unmeasured: Callable[[Exception], object] = _unheard
+
+    def guess(self, request: ChatRequest) -> Estimate | None:
+        """Return what the prompt may come to, or None where `measure` fails: it may be anybody's code."""
+        try:
+            return _checked(self.measure(request.model, request.texts))
+        except Exception as error:  # noqa: BLE001  # one call can go on without, and no other is to end for it
+            self.on_unmeasured(error)
+            return None
+
+
+def _checked(estimate: object) -> Estimate:
+    if not isinstance(estimate, Estimate):
+        raise TypeError(f"measure must return an Estimate, got {type(estimate).__name__}")
+    return estimate

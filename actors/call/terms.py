@@ -21,6 +21,8 @@ class CallTerms:
         tenant: whom the capacity is for; those of one priority share it by weight.
         priority: the larger goes first, whoever's it is.
         kind: label of the task: what output of its kind came to is learned under it.
+        expected_output: output tokens that are expected of the answer, until a few answers of its kind are known; None
+            for as many as the request allows.
         scopes: what it falls under beside the pool of its model, such as a key or a workspace.
         retries: whether a failed attempt is made again. A call inside a call that is retried is not, so that attempts
             never multiply.
@@ -36,6 +38,7 @@ class CallTerms:
     tenant: str = ""
     priority: float = 0
     kind: str = ""
+    expected_output: int | None = None
     scopes: tuple[Scope, ...] = ()
     retries: bool = True
     is_patient: bool = False
@@ -52,6 +55,7 @@ class CallTerms:
         """Return the claim for `usage` on these terms, of which the input is by `estimate`."""
         return Claim(
             usage,
+            expected_output=self.expected_output,
             kind=self.kind,
             scopes=self.scopes,
             tenant=self.tenant,

@@ -20,6 +20,7 @@ from actors.error_phrase import phrase
 from actors.errors import BreakerOpen, CallFailed, Rejected
 from actors.faults import Fault
 from actors.policies.claim import Claim
+from actors.policies.estimates.estimate import estimate_tokens
 from actors.policies.fallback import falls_back
 from actors.policies.model_chain import next_model
 from actors.policies.retry.retry import HINT_SPREAD, GiveUp
@@ -206,8 +207,10 @@ class CallUnderWay:
 
     def _turn(self, line: Line) -> Turn:
         request = attrs.evolve(self.request, model=line.model)
-        estimate = self.path.measure(line.model, request.texts)
-        usage = Usage(1, estimate.at_most, request.max_tokens)
+        estimate = self.path.guess(request)
+        # Nobody learns from a prompt that was counted by its letters: the estimator did not see what it is made of.
+        tokens = sum(map(estimate_tokens, request.texts)) if estimate is None else estimate.at_most
+        usage = Usage(1, tokens, request.max_tokens)
         claim = self.terms.claim(usage, model=line.model, estimate=estimate)
         price = max(1, usage.input_tokens + usage.output_tokens)
         return Turn(line, self.path.dialect.encode(request), claim, Spending(line.budget, price))

@@ -18,6 +18,7 @@ from actors.cooldown import Cooldown
 from actors.hedging.clock import HedgeClock
 from actors.kernel import Ref
 from actors.limiter.limiter import Limiter
+from actors.policies.estimates.estimate import Estimator
 from actors.policies.ledger.limits import Limits
 from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.reply_cache import ReplyCacheRules
@@ -53,12 +54,15 @@ async def start_lines(
     *,
     kinds: Mapping[str, Limits] | None,
     weights: Mapping[str, float] | None,
+    estimator: Callable[[], Estimator],
 ) -> list[Line]:
     """Start limiter and budget of each model of the chain, in its order; no line has a breaker yet."""
     return [
         Line(
             model,
-            await _start_limiter(tree, settings, model, cooldown, kinds=kinds, weights=weights),
+            await _start_limiter(
+                tree, settings, model, cooldown, kinds=kinds, weights=weights, estimator=estimator
+            ),
             budget=await _start_budget(tree, settings, model),
         )
         for model in settings.provider.models
@@ -130,22 +134,26 @@ async def _start_limiter(
     *,
     kinds: Mapping[str, Limits] | None,
     weights: Mapping[str, float] | None,
+    estimator: Callable[[], Estimator],
 ) -> Ref[Limiter]:
     limits = settings.limits
-    make = partial(
-        Limiter,
-        limits.provider,
-        slack=limits.slack,
-        margin=limits.margin,
-        algorithm=limits.algorithm,
-        output=OutputPolicy(limits.output),
-        learns=limits.learns,
-        kinds=kinds,
-        weights=weights,
-        max_waiting=limits.max_queue,
-        cooldown=cooldown,
-        pool=model,
-    )
+
+    def make() -> Limiter:
+        return Limiter(
+            limits.provider,
+            slack=limits.slack,
+            margin=limits.margin,
+            algorithm=limits.algorithm,
+            output=OutputPolicy(limits.output),
+            learns=limits.learns,
+            kinds=kinds,
+            weights=weights,
+            max_waiting=limits.max_queue,
+            cooldown=cooldown,
+            pool=model,
+            estimator=estimator(),  # a limiter that begins cold must not find what the last one's had come to
+        )
+
     # What was spent is known best by the limiter that crashed; a new one would have to wait for a whole window.
     return await tree.start_child(spec_of(settings.supervision, f"limiter/{model}", make, keep_state=True))
 

@@ -30,6 +30,8 @@ from actors.endpoint import Endpoint, answer
 from actors.guard import Guard
 from actors.kernel import Ref
 from actors.kernel.ref import slot_of
+from actors.policies.estimates.estimate import Estimator
+from actors.policies.estimates.learning_estimator import LearningEstimator
 from actors.policies.ledger.limits import Limits
 from actors.progress import Observer, unobserved
 from actors.telemetry import silent_log
@@ -61,6 +63,9 @@ from supervisors.tree import Tree, open_supervisor
 BUDGET_OF_THE_TREE = 3
 """Times the restarts of one child that the tree allows over all its children: more than one bad child can spend, less
 than a bad neighbourhood would."""
+
+MakeEstimator = Callable[[], Estimator]
+"""Makes an estimator that has learned nothing yet."""
 
 Truncate = Callable[[ChatRequest], ChatRequest | None]
 """From a question that no model has room for to a shorter one, or None."""
@@ -150,6 +155,7 @@ async def open_runtime(
     kinds: Mapping[str, Limits] | None = None,
     weights: Mapping[str, float] | None = None,
     truncate: Truncate | None = None,
+    estimator: MakeEstimator | None = None,
     seed: int = 0,
     log: FilteringBoundLogger | None = None,
 ) -> AsyncGenerator[Runtime]:
@@ -166,13 +172,20 @@ async def open_runtime(
         weights: shares of the tenants that differ from 1.
         truncate: shortens a question that is too large for every model that could be asked, or returns None where it
             cannot; None for never.
+        estimator: makes what guesses how many tokens a prompt is: one for each model, which learns, anew with each
+            limiter, and one for the endpoint, whose guesses those must understand. None for the usual one, which
+            corrects itself.
         seed: decides all jitter, and what the simulated provider takes its time by.
         log: is told of children, calls and analyses; None for silence. `actors.telemetry.log_lines` makes one.
 
     Raises:
+        TypeError: `estimator` cannot be called; nothing was started.
         SettingsError: a simulated provider is said to be on another machine; nothing was started.
         StartFailed: a part of the tree did not start; those before it are stopped again.
     """
+    make_estimator: MakeEstimator = LearningEstimator if estimator is None else estimator
+    if not callable(make_estimator):
+        raise TypeError(f"estimator must be callable, such as a class, got {type(estimator).__name__}")
     if transport is None and is_simulated_in_process(settings):
         transport = simulated_provider(settings, trouble=False, seed=seed).transport
     supervision = settings.supervision
@@ -186,12 +199,15 @@ async def open_runtime(
     ) as tree:
         transporter = await start_transporter(tree, settings, transport)
         cooldown = await start_cooldown(tree, settings)
-        lines = await start_lines(tree, settings, cooldown, kinds=kinds, weights=weights)
+        lines = await start_lines(
+            tree, settings, cooldown, kinds=kinds, weights=weights, estimator=make_estimator
+        )
         path = attrs.evolve(
             path_of(settings, lines, CarriedBy(transporter), seed),
             hedge_clock=await start_hedge_clock(tree, settings),
             cache=await start_cache(tree, settings),
             truncate=truncate,
+            measure=make_estimator().estimate,
         )
         degradation = await start_degradation(tree, settings, log)
         on_change = hearing(degradation, settings)
