@@ -157,9 +157,36 @@ class Rejected(UnderstudyError):
 
 
 class NeverFits(Rejected):
-    """The request alone is larger than a limit; no waiting can help."""
+    """The request alone is larger than a limit; no waiting can help.
+
+    Attributes:
+        quantity: what is limited: "requests", "input_tokens", "output_tokens" or "total_tokens".
+        asked: how much of it the request needs.
+        amount: how much of it there is in a window.
+        window: seconds the limit is for.
+        scope: whose limit it is: "pool" for that of the model, else its kind and name, such as "key/3f9a".
+
+    Each is None where whoever raised it did not know.
+    """
 
     public_message = "this request is too large"
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        quantity: str | None = None,
+        asked: int | None = None,
+        amount: int | None = None,
+        window: float | None = None,
+        scope: str | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.quantity = quantity
+        self.asked = asked
+        self.amount = amount
+        self.window = window
+        self.scope = scope
 
 
 class WaitTooLong(Rejected):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from copy import copy, deepcopy
 
 import pytest
 
@@ -11,6 +12,7 @@ from actors import errors
 from actors.errors import (
     AskCycle,
     DeliveryError,
+    NeverFits,
     NotDelivered,
     ProviderFailed,
     Rejected,
@@ -28,6 +30,7 @@ EXAMPLES: list[UnderstudyError] = [
         "refused", status=429, kind="rate_limit_error", limit_kind="acceleration", retry_after=7.0
     ),
     WaitTooLong("no capacity", retry_at=60.5),
+    NeverFits("too large", quantity="input_tokens", asked=101, amount=100, window=60.0, scope="pool"),
     SettingsError(("one", "two")),
 ]
 
@@ -35,11 +38,24 @@ EXAMPLES: list[UnderstudyError] = [
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_keeps_its_facts_over_a_pickle(error: UnderstudyError) -> None:
     error.add_note("seen in the pickle too")
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
-    assert type(copy) is type(error)
-    assert str(copy) == str(error)
-    assert copy.__dict__ == error.__dict__
-    assert copy.__notes__ == ["seen in the pickle too"]
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert twin.__dict__ == error.__dict__
+    assert twin.__notes__ == ["seen in the pickle too"]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_keeps_its_facts_in_a_copy(error: UnderstudyError) -> None:
+    for twin in (copy(error), deepcopy(error)):
+        assert (type(twin), str(twin), twin.__dict__) == (type(error), str(error), error.__dict__)
+
+
+def test_what_never_fits_may_be_said_by_who_knows_no_limit() -> None:
+    error = NeverFits("too large")
+    facts = (error.quantity, error.asked, error.amount, error.window, error.scope)
+    assert facts == (None,) * 5
+    assert error.retry_at is None
 
 
 def test_every_error_stands_in_the_outline_of_its_module() -> None:

@@ -105,13 +105,19 @@ def test_two_scopes_that_are_never_free_together_shut_nobody_out_for_ever() -> N
     assert rounds >= 2
 
 
+def facts_of(error: NeverFits) -> tuple[object, ...]:
+    return error.quantity, error.asked, error.amount, error.window, error.scope
+
+
 def test_the_limit_that_is_exceeded_is_named_with_its_scope() -> None:
     queue = AdmissionQueue(make_book())
 
-    with pytest.raises(NeverFits, match=r"^requests must be <= 1 per 10 s in key/1, got 2$"):
+    with pytest.raises(NeverFits, match=r"^requests must be <= 1 per 10 s in key/1, got 2$") as caught:
         ask(queue, 2, KEY)
-    with pytest.raises(NeverFits, match=r"^requests must be <= 10 per 10 s, got 11$"):
+    assert facts_of(caught.value) == ("requests", 2, 1, 10.0, "key/1")
+    with pytest.raises(NeverFits, match=r"^requests must be <= 10 per 10 s, got 11$") as caught:
         ask(queue, 11, KEY)
+    assert facts_of(caught.value) == ("requests", 11, 10, 10.0, "pool")
 
 
 def test_who_is_above_a_limit_that_shrank_ends_and_lets_the_next_one_go() -> None:
@@ -128,6 +134,7 @@ def test_who_is_above_a_limit_that_shrank_ends_and_lets_the_next_one_go() -> Non
     assert isinstance(outgrown, Outgrown)
     assert (outgrown.ticket, outgrown.waited) == (large, 1.0)
     assert str(outgrown.error) == "requests must be <= 4 per 10 s, got 5"
+    assert facts_of(outgrown.error) == ("requests", 5, 4, 10.0, "pool")
     assert granted.ticket == small
     assert queue.statistics(1.0).refused_never_fits == 1
 

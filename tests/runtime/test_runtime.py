@@ -280,6 +280,8 @@ async def test_a_call_beyond_a_whole_window_is_refused_unsent(margin: float, mos
     for error in caught.value.exceptions:
         assert isinstance(error, NeverFits)
         assert f"output_tokens must be <= {most} " in str(error)
+        assert (error.quantity, error.asked, error.amount) == ("output_tokens", most + 1, most)
+        assert (error.window, error.scope) == (60.0, "pool")
     assert provider.statistics().requests == 0
 
 

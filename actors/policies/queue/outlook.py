@@ -80,7 +80,14 @@ def never_fits(scope: Scope, limit: Limit, booking: Booking) -> NeverFits:
     """Say which limit of which scope a booking is above."""
     asked = amount_of(booking.needed, limit.quantity)
     where = "" if scope == POOL else f" in {scope}"
-    return NeverFits(f"{limit.quantity} must be <= {limit.amount} per {limit.window:g} s{where}, got {asked}")
+    return NeverFits(
+        f"{limit.quantity} must be <= {limit.amount} per {limit.window:g} s{where}, got {asked}",
+        quantity=limit.quantity,
+        asked=asked,
+        amount=limit.amount,
+        window=limit.window,
+        scope=str(scope),
+    )
 
 
 def _instant(shortfall: Shortfall | None, now: float) -> float:
