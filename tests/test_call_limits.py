@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from itertools import pairwise
@@ -81,28 +82,63 @@ async def final_answer(path: CallPath, terms: CallTerms) -> Answered:
 # the margin
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_margin_of_seven_tenths_sends_at_most_35_of_50_in_any_minute(mode: Mode) -> None:
+def arrivals_with(margin: float, mode: Mode) -> list[float]:
+    """Let a crowd come, then one call after the other, and when all has been still for two minutes a crowd again."""
     provider = provider_with(mode=mode, seed=3)
 
     async def main() -> None:
-        rules = {"margin": 0.7, "output": OutputPolicy()}
-        async with (
-            open_path(provider, rules=rules, dialect=LISTENING, max_wait=math.inf) as path,
-            trio.open_nursery() as nursery,
-        ):
-            for number in range(130):
-                nursery.start_soon(answer_of, path)
-                if number > 90:  # some come later
-                    await trio.sleep(1.7)
+        rules = {"margin": margin, "output": OutputPolicy()}
+        async with open_path(provider, rules=rules, dialect=LISTENING, max_wait=math.inf) as path:
+            async with trio.open_nursery() as nursery:
+                for number in range(130):
+                    nursery.start_soon(answer_of, path)
+                    if number > 90:  # some come later
+                        await trio.sleep(1.7)
+            await trio.sleep(120.0)  # by now a bucket is full, and known to be one
+            async with trio.open_nursery() as nursery:
+                for _ in range(105):
+                    nursery.start_soon(answer_of, path)
 
     run(main, seed=5)
-    arrivals = [record.at for record in provider.log]
-    assert len(arrivals) == 130
-    busiest = max(sum(1 for at in arrivals if start <= at < start + 60.0) for start in arrivals)
-    assert busiest <= 35
-    assert busiest >= 33  # and they are used
     assert provider.statistics().over_limit == 0
+    arrivals = [record.at for record in provider.log]
+    assert len(arrivals) == 235
+    return arrivals
+
+
+def most_in_a_minute(arrivals: Sequence[float]) -> int:
+    return max(sum(1 for at in arrivals if start <= at < start + 60.0) for start in arrivals)
+
+
+def most_beyond_refill(arrivals: Sequence[float]) -> float:
+    """Return the most that came in any stretch beyond what a bucket of 35 refills meanwhile; its ends count."""
+    return max(
+        last - first + 1 - 35 * (arrivals[last] - arrivals[first]) / 60.0
+        for first in range(len(arrivals))
+        for last in range(first, len(arrivals))
+    )
+
+
+def test_a_margin_of_seven_tenths_sends_at_most_35_of_50_in_any_minute_into_a_window() -> None:
+    assert most_in_a_minute(arrivals_with(0.7, "sliding_window")) == 35  # and they are used
+
+
+def test_a_margin_of_seven_tenths_is_a_bucket_of_35_that_refills_in_a_minute() -> None:
+    """35 at once, and over any stretch no more beside them than have refilled: never more than 69 in a minute."""
+    arrivals = arrivals_with(0.7, "token_bucket")
+
+    assert max(arrivals.count(at) for at in arrivals) == 35
+    assert most_beyond_refill(arrivals) == pytest.approx(35.0)
+    assert most_in_a_minute(arrivals) == 69  # a full one was drawn on, which a window never is
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_a_margin_the_same_traffic_uses_all_there_is(mode: Mode) -> None:
+    arrivals = arrivals_with(1.0, mode)
+
+    assert max(arrivals.count(at) for at in arrivals) == 50
+    assert most_in_a_minute(arrivals) >= 50
+    assert most_beyond_refill(arrivals) > 50
 
 
 @pytest.mark.parametrize("mode", MODES)
