@@ -275,6 +275,34 @@ async def test_a_deadline_moved_by_a_child_task_that_ends_is_seen() -> None:
         assert actor.log == [("deadline", 2.0)]
 
 
+async def test_the_end_of_an_op_wakes_an_actor_that_has_deadlines_and_no_other() -> None:
+    class Idle(Actor):
+        @op(concurrent=True)
+        async def work(self) -> None:
+            await trio.sleep(1)
+
+    class Due(Idle):
+        def next_deadline(self) -> float:
+            return math.inf
+
+    class Steps(trio.abc.Instrument):
+        taken = 0
+
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002  # Trio's signature
+            self.taken += 1
+
+    async def steps_of(kind: type[Idle]) -> int:
+        async with open_actor(kind) as ref:
+            steps = Steps()
+            trio.lowlevel.add_instrument(steps)
+            await ref.ask(Idle.work())
+            await trio.sleep(1)
+            trio.lowlevel.remove_instrument(steps)
+            return steps.taken
+
+    assert await steps_of(Due) == await steps_of(Idle) + 1
+
+
 async def test_a_deadline_that_was_moved_on_at_its_instant_is_not_called() -> None:
     class Moved(Clockwork):
         @op
