@@ -149,15 +149,16 @@ def measure(job: Job) -> str:
     """Run one mode and return its JSON line."""
     began = perf_counter()
     watch = Watch(job)
-    outcome = run_trial(job.trial, meanwhile=watch.crash_on_time, afterwards=watch.look)
+    trial = job.trial
+    outcome = run_trial(trial, meanwhile=watch.crash_on_time, afterwards=watch.look)
     endings = outcome.tally.endings
     return json.dumps(
         {
             "mode": job.mode,
-            "requests": len(job.trial.calls),
+            "requests": len(trial.calls),
             "completed": outcome.completed,
             "rejections_429": outcome.over_limit,
-            "utilization": round(utilization(job, outcome), 4),
+            "utilization": round(utilization(trial.calls, outcome), 4),
             "attempts_per_task": round(outcome.tally.sent / outcome.tally.ended, 4),
             "leaked": watch.held + endings["lost"],
             "estimate_error": None if watch.error is None else round(watch.error, 4),
@@ -166,13 +167,13 @@ def measure(job: Job) -> str:
     )
 
 
-def utilization(job: Job, outcome: Outcome) -> float:
+def utilization(calls: Sequence[Call], outcome: Outcome) -> float:
     """Return the share of what limit and margin allow that answered calls used, of the limit that is in the way.
 
     Each call counts for its share of the limit that its hour is about, on average the one it takes most of.
     """
-    minutes = sum(_minutes(call, shape_of(int(call.at // HOUR))) for call in job.trial.calls)
-    answered = outcome.completed / len(job.trial.calls)
+    minutes = sum(_minutes(call, shape_of(int(call.at // HOUR))) for call in calls)
+    answered = outcome.completed / len(calls)
     return minutes * answered / (MARGIN * outcome.seconds / 60)
 
 
