@@ -189,8 +189,10 @@ def _on_behalf(terms: CallTerms) -> CallTerms:
     """Return the terms with what the caller's task knows and the endpoint's own cannot: its ids, and its retries."""
     if not isinstance(terms, CallTerms):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         return terms  # type: ignore[unreachable]  # the call itself says what is wrong with it
-    ids = {**bound_ids(), **terms.ids}
-    return attrs.evolve(terms, retries=terms.retries and not is_retrying(), ids=ids)
+    ids, retries = {**bound_ids(), **terms.ids}, terms.retries and not is_retrying()
+    if retries == terms.retries and ids == terms.ids:
+        return terms  # as it mostly is; new ones would be checked anew, each time
+    return attrs.evolve(terms, retries=retries, ids=ids)
 
 
 @attrs.define(eq=False)
