@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, Literal, cast, get_args
 
 import attrs
@@ -136,7 +137,7 @@ class Limits:
             if first is not limit:
                 raise ValueError(f"limits must differ in quantity or window, got {first} and {limit}")
 
-    @property
+    @cached_property  # whoever waits is held against it, and each of its parts is checked when it is made
     def each(self) -> tuple[Limit, ...]:
         """Every limit there is: requests, input, output, then the further ones."""
         usual: tuple[tuple[Quantity, int | None], ...] = (
