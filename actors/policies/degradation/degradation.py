@@ -181,8 +181,10 @@ class Degradation:
         if (heard := self._services.get(service.partition(SEPARATOR)[0])) is None:
             self._ignored += 1
             return changes
+        was_down = heard.is_down
         heard.add(ok=ok, now=now)
-        return (*changes, *self._look(now))
+        # Most calls change nothing that can be seen, and what time changes has been seen to above.
+        return changes if heard.is_down == was_down else (*changes, *self._look(now))
 
     def expire(self, now: float) -> tuple[DegradationLevel, ...]:
         """Let happen what time alone brings about until `now`, each at its own instant."""
