@@ -59,6 +59,8 @@ def check_instant(name: str, value: object, *, earliest: float, latest: float = 
         TypeError: it is no number of seconds.
         ValueError: it is not finite, or out of the bounds.
     """
+    if type(value) is float and earliest <= value <= latest and math.isfinite(value):
+        return value
     instant = check_number(name, value)
     if math.isinf(instant):
         raise ValueError(f"{name} must be finite, got {instant}")
