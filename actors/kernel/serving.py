@@ -243,11 +243,14 @@ class Server:
             text = f"op {spec.name!r} returned the same Deferred twice; make a new one for each message"
             self._crashed(envelope, spec, RuntimeError(text))
             return
+        type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell
+        if deferred.is_set:  # within the op already: there is nothing to wait for, and nothing to keep
+            deferred.bind(lambda answered: self._pass_on(envelope, spec, answered))
+            return
         self._open_work().park(envelope, spec, deferred)
         envelope.is_parked, envelope.serving = True, deferred.waits_for
-        if spec.idempotent and not deferred.is_set and envelope.deferred_at is None:
+        if spec.idempotent and envelope.deferred_at is None:
             envelope.deferred_at = trio.current_time()
-        type(envelope.message).__carries_deadline__ = True  # learned, where the annotation did not tell
         envelope.on_abandon = lambda: self.host.post(lambda: self._departed(envelope))
         if envelope.is_abandoned:
             envelope.on_abandon()
@@ -260,6 +263,9 @@ class Server:
             if deferred.error is None:
                 self._undo(spec, deferred.value)
             return False
+        return self._pass_on(envelope, spec, deferred)
+
+    def _pass_on(self, envelope: Envelope, spec: OpSpec, deferred: Deferred[Any]) -> bool:
         if deferred.error is not None:
             return endings.failed(envelope, deferred.error)
         return self._answer(envelope, spec, deferred.value)
