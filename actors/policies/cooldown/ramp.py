@@ -117,7 +117,7 @@ class RampStatistics:
     pauses: int
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)  # written several times per call
 class Ramp:
     """A gate that opens slowly after trouble: a bouncer after a brawl, who lets in one, then two, then the street.
 
@@ -137,7 +137,9 @@ class Ramp:
     requests: int | None = attrs.field(
         default=None, validator=_check_requests, on_setattr=attrs.setters.validate
     )
-    spread: float = attrs.field(default=DEFAULT_SPREAD, validator=_check_seconds, kw_only=True)
+    spread: float = attrs.field(
+        default=DEFAULT_SPREAD, validator=_check_seconds, on_setattr=attrs.setters.validate, kw_only=True
+    )
     paced: bool = attrs.field(default=False, kw_only=True)
     _paused_until: float = attrs.field(default=-math.inf, init=False)
     _halted_until: float = attrs.field(default=-math.inf, init=False)

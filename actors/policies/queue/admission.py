@@ -86,7 +86,7 @@ def _positive(instance: object, attribute: attrs.Attribute[int], value: object) 
         raise ValueError(f"{attribute.name} must be >= 1, got {value}")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class AdmissionQueue:
     """A fair queue with deadlines over a ledger: a ticket for everybody, and a turn.
 
