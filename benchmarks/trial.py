@@ -15,8 +15,8 @@ import trio
 from calls import Call, Conversation
 from configuration import ATTEMPT_TIMEOUT, LATENCY, MARGIN, MODEL, OUTPUT, settings_for
 from jitter import JitteryNetwork
+from jumping_clock import JumpingClock
 from tally import Ending, Tally
-from trio.testing import MockClock
 from troubles import PEACE, Troubles
 from yardstick import Yardstick
 
@@ -213,5 +213,4 @@ def run_yardstick(trial: Trial) -> Outcome:
 
 
 def _run(main: Callable[[], Awaitable[Outcome]], seed: int) -> Outcome:
-    clock = MockClock(autojump_threshold=0)
-    return run_seeded(partial(main), seed=seed, clock=clock, limit=LONGEST_RUN)
+    return run_seeded(partial(main), seed=seed, clock=JumpingClock(), limit=LONGEST_RUN)
