@@ -240,7 +240,6 @@ async def reserve(
         error = caught
         raise
     finally:
-        await trio.lowlevel.cancel_shielded_checkpoint()
         limiter.tell_regardless(held.settlement(error))  # a lost settlement would be a leak
         del error
 
