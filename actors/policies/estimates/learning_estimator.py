@@ -108,8 +108,8 @@ class LearningEstimator:
 
     def _estimate(self, model: str, features: tuple[int, ...]) -> Estimate:
         known = self._models.get(model, self._unknown)
-        expected = known.rates.expected(features)
-        at_most = expected * known.allowance + known.rates.spread(features)
+        expected, spread = known.rates.guess(features)
+        at_most = expected * known.allowance + spread
         return Estimate(math.ceil(expected), math.ceil(at_most), features)
 
     def correct(self, model: str, estimate: Estimate, actual: int) -> None:

@@ -114,7 +114,13 @@ class TokenRates:
         `expected + spread` does not fall when a text grows: one more character adds its rate, and takes away no more
         than its doubt, which is smaller.
         """
-        return DEVIATIONS * math.sqrt(max(0.0, self._variance(self._parts(features))))
+        return self.guess(features)[1]
+
+    def guess(self, features: Sequence[int]) -> tuple[float, float]:
+        """Return both, `expected` and `spread`, of one text."""
+        parts = self._parts(features)
+        expected = sum(part for _, part in parts)
+        return expected, DEVIATIONS * math.sqrt(max(0.0, self._variance(parts)))
 
     def learn(self, features: Sequence[int], tokens: int) -> None:
         """Correct the rates by what a text with these counts came to; one without features teaches nothing."""
