@@ -20,6 +20,7 @@ from actors.policies.ledger import meter as meter_module
 from actors.policies.ledger import orphans as orphans_module
 from actors.policies.ledger import ripening as ripening_module
 from actors.policies.ledger import token_bucket as token_bucket_module
+from actors.policies.ledger import unseen_answers as unseen_answers_module
 from actors.policies.ledger.booking import Booking
 from actors.policies.ledger.ledger import Ledger
 from actors.policies.ledger.limits import Limit, Limits
@@ -42,6 +43,7 @@ FILES = {
         orphans_module,
         ripening_module,
         token_bucket_module,
+        unseen_answers_module,
     )
 }
 KINDS = {"key": Limits(requests=1000, input_tokens=None, output_tokens=None)}
@@ -108,6 +110,18 @@ def full_ledger(entries: int, algorithm: Algorithm) -> Ledger:
     return ledger
 
 
+def ledger_in_doubt(awaited: int, algorithm: Algorithm) -> Ledger:
+    """A ledger with so many calls under way whose answers may have been produced, and have not been seen."""
+    amount = 10 * awaited + 1000
+    ledger = Ledger(Limits(amount, 10 * amount, 100 * amount), kinds=KINDS, algorithm=algorithm)
+    booking = Booking(Usage(1, 10), Usage(1, 10, 5), 5, 5000, foreseen=5000)
+    first, *others = [ledger.reserve(booking, (POOL,), 0.0) for _ in range(awaited + 1)]
+    assert not isinstance(first, Shortfall)
+    ledger.report(first, 0.5, input_tokens=10, output_tokens=5, started_at=0.0)  # from which a pace is known
+    assert len(others) == ledger.in_doubt == awaited
+    return ledger
+
+
 def decide(ledger: Ledger) -> int:
     """Decide forty times, with and without room, settle what was granted, and return how many were."""
     granted = 0
@@ -116,7 +130,8 @@ def decide(ledger: Ledger) -> int:
         scopes = (POOL, Scope("key", str(step % 3)))
         ledger.earliest(Booking.plain(Usage(30)), scopes, now)
         ledger.earliest_if_refunded(Booking.plain(Usage(30)), scopes, now)
-        outcome = ledger.reserve(Booking(Usage(1, 10), Usage(1, 10, 5), ripens=5), scopes, now)
+        unseen = ledger.overdue(now) + ledger.in_doubt
+        outcome = ledger.reserve(Booking(Usage(1, 10), Usage(1, 10, 5), ripens=5, unseen=unseen), scopes, now)
         if isinstance(outcome, Shortfall):
             continue
         granted += 1
@@ -147,3 +162,16 @@ def test_a_decision_costs_as_much_after_a_million_calls_as_after_a_hundred(
     # Ten thousand times the history: thirteen halvings more in each search, and what left in the meantime.
     assert costs[10_000] <= 1.25 * costs[100]
     assert costs[1_000_000] <= 1.5 * costs[100]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_decision_costs_as_much_beside_ten_thousand_answers_that_nobody_has_seen_as_beside_a_hundred(
+    algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = dict[int, int]()
+    for awaited in (100, 10_000):
+        ledger = ledger_in_doubt(awaited, algorithm)
+        costs[awaited] = Operations().of(lambda ledger=ledger: decide(ledger), monkeypatch)  # type: ignore[misc]  # bound on purpose
+        assert ledger.in_doubt >= awaited
+
+    assert costs[10_000] <= 1.25 * costs[100]
