@@ -185,6 +185,19 @@ async def test_a_request_counts_as_sent_when_it_is_said_to_be_and_else_when_it_i
             assert trio.current_time() == frees_at
 
 
+async def test_a_request_leaves_a_window_after_the_headers_of_its_answer_if_they_were_quick() -> None:
+    async with open_actor(make_one) as limiter:
+        async with reserve(limiter, CALL, confirms=True) as held:
+            held.start()
+            await trio.sleep(0.2)
+            held.heard(trio.current_time())
+            await trio.sleep(10)
+            held.report(input_tokens=1, output_tokens=0)
+
+        async with reserve(limiter, CALL, max_wait=math.inf):
+            assert trio.current_time() == 60.2
+
+
 # when there is no capacity
 
 

@@ -16,9 +16,9 @@ from actors.errors import CallFailed, ProviderFailed
 from actors.kernel import Ref, open_actor
 from actors.limiter.limiter import Limiter
 from actors.limiter.reservation import Held, reserve
-from actors.policies.ledger.limits import Limits
+from actors.policies.ledger.limits import NO_LIMITS, Limits
 from actors.policies.usage import NOTHING, Usage
-from actors.testing.provider import SimulatedProvider
+from actors.testing.provider import Latency, SimulatedProvider
 from actors.wire.http import HttpRequest, HttpResponse
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits
 
@@ -118,23 +118,37 @@ async def test_an_instant_that_is_none_leaves_the_one_that_was_noted() -> None:
 
 
 class Misdating:
-    """A transport that says of its responses that they were asked for at `sent_at`."""
+    """A transport that says of its responses that they were asked for, or that their headers came, at another time."""
 
-    def __init__(self, provider: SimulatedProvider, sent_at: Any) -> None:
-        self._send, self._sent_at = provider.transport.send, sent_at
+    def __init__(self, provider: SimulatedProvider, **dates: Any) -> None:
+        self._send, self._dates = provider.transport.send, dates
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        return attrs.evolve(await self._send(request), sent_at=self._sent_at)
+        return attrs.evolve(await self._send(request), **self._dates)
 
 
-@pytest.mark.parametrize("sent_at", [-1.0, 1e6, math.nan, math.inf, HUGE, "x", True])
-async def test_a_transport_that_misdates_its_requests_is_told_and_loses_no_reservation(sent_at: Any) -> None:
+@pytest.mark.parametrize("date", ["sent_at", "first_byte_at"])
+@pytest.mark.parametrize("at", [-1.0, 1e6, math.nan, math.inf, HUGE, "x", True])
+async def test_a_transport_that_misdates_its_requests_is_told_and_loses_no_reservation(
+    date: str, at: Any
+) -> None:
     provider = SimulatedProvider()
-    async with open_path(provider, limits=WIDE, transport=Misdating(provider, sent_at)) as path:
+    async with open_path(provider, limits=WIDE, transport=Misdating(provider, **{date: at})) as path:
         with pytest.raises((TypeError, ValueError), match=r"^at must be "):
             await answer_of(path, a_request())
 
         await assert_all_is_free(path.lines[0].limiter)
+
+
+async def test_a_call_is_counted_by_the_arrival_of_its_headers() -> None:
+    provider = SimulatedProvider(latency=Latency(median=3.0, sigma=0.0))
+    one = attrs.evolve(NO_LIMITS, requests=1)
+    async with open_path(
+        provider, limits=one, transport=Misdating(provider, first_byte_at=0.25), max_wait=math.inf
+    ) as path:
+        await answer_of(path, a_request())
+        with pytest.raises(ValueError, match=r"^at must be >= 60.25, got 0.25$"):
+            await answer_of(path, a_request())  # granted when the first has left, and misdated then
 
 
 # what else can be noted
@@ -163,6 +177,7 @@ def _observe_limit(name: str, held: Held, odd: Any) -> None:
 
 NOTES: dict[str, Callable[[Held, Any], object]] = {
     "sent": lambda held, odd: held.sent(odd),
+    "heard": lambda held, odd: held.heard(odd),
     "report, input": lambda held, odd: held.report(input_tokens=odd, output_tokens=1),
     "report, output": lambda held, odd: held.report(input_tokens=1, output_tokens=odd),
     "report, prompt": lambda held, odd: held.report(input_tokens=1, output_tokens=1, prompt_tokens=odd),

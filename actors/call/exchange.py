@@ -117,6 +117,7 @@ async def _exchanged(path: CallPath, turn: Turn, held: Held) -> ChatReply:
     with timed(path.hedge_clock, turn.line.model) as timing:
         response = await path.transport.send(turn.encoded)
         held.sent(response.sent_at)
+        held.heard(response.first_byte_at)
         held.observe(path.dialect.limits(response))
         reply = path.dialect.decode(response)
         timing.answered(response)

@@ -315,6 +315,7 @@ class Limiter(Actor):
         input_tokens: int | None,
         output_tokens: int | None,
         started_at: float | None = None,
+        heard_at: float | None = None,
         prompt_tokens: int | None = None,
         observed: ObservedLimits | Headers | None = None,
     ) -> None:
@@ -327,6 +328,7 @@ class Limiter(Actor):
             input_tokens: tokens the provider counted on the way in.
             output_tokens: tokens the model produced.
             started_at: instant at which the request went out.
+            heard_at: instant at which status and headers of the answer were in.
             prompt_tokens: tokens of the whole prompt, those read from a cache included: what an estimate learns from.
             observed: what the answer's headers said of the limits, or the headers.
 
@@ -338,6 +340,8 @@ class Limiter(Actor):
         check_told(input_tokens=input_tokens, output_tokens=output_tokens, prompt_tokens=prompt_tokens)
         if started_at is not None:
             check_instant("started_at", started_at, earliest=-math.inf, latest=now)
+        if heard_at is not None:
+            check_instant("heard_at", heard_at, earliest=-math.inf, latest=now)
         seen = self._seen(observed)
         if self._is_known(grant):
             settled = memory.ledger.report(
@@ -346,6 +350,7 @@ class Limiter(Actor):
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
                 started_at=started_at,
+                heard_at=heard_at,
             )
             memory.delivered.discard(grant.reservation)
             if isinstance(settled, Settled):

@@ -63,6 +63,7 @@ class Held:
     grant: Grant = attrs.field(on_setattr=attrs.setters.frozen)
     confirms: bool = attrs.field(default=False, on_setattr=attrs.setters.frozen)
     _started_at: float | None = attrs.field(default=None, init=False)
+    _heard_at: float | None = attrs.field(default=None, init=False)
     _has_started: bool = attrs.field(default=False, init=False)
     _observed: ObservedLimits | Headers | None = attrs.field(default=None, init=False)
     _outcome: Message[Limiter, None] | None = attrs.field(default=None, init=False)
@@ -85,6 +86,18 @@ class Held:
         if at is not None:
             check_instant("at", at, earliest=self.grant.granted_at, latest=trio.current_time())
         self._started_at = at
+
+    def heard(self, at: float | None) -> None:
+        """Note when status and headers of the answer were in, if that is known: the request was counted by then.
+
+        What it used of requests and input is free again a window later, which may be sooner than by its start.
+
+        Raises:
+            TypeError, ValueError: `at` is no instant from the grant to now. Told here, as by `report`.
+        """
+        if at is not None:
+            check_instant("at", at, earliest=self.grant.granted_at, latest=trio.current_time())
+        self._heard_at = at
 
     def confirm(self) -> None:
         """Start, and tell the limiter at once: for calls that may last longer than a window.
@@ -138,6 +151,7 @@ class Held:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             started_at=self._started_at,
+            heard_at=self._heard_at,
             prompt_tokens=prompt_tokens,
             observed=self._observed,
         )

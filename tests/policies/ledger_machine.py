@@ -183,14 +183,26 @@ class LedgerMachine(RuleBasedStateMachine):
         assert outcome == Confirmed(call.arrived.leaves_at(self.model.limits.window))
 
     @precondition(lambda self: self.model.in_flight())
-    @rule(data=st.data(), inputs=ACTUAL_INPUT, outputs=ACTUAL_OUTPUT, sent_after=SENT_AFTER)
+    @rule(
+        data=st.data(),
+        inputs=ACTUAL_INPUT,
+        outputs=ACTUAL_OUTPUT,
+        sent_after=SENT_AFTER,
+        heard_after=SENT_AFTER,
+    )
     def report(
-        self, data: st.DataObject, inputs: int | None, outputs: int | None, sent_after: float | None
+        self,
+        data: st.DataObject,
+        inputs: int | None,
+        outputs: int | None,
+        sent_after: float | None,
+        heard_after: float | None,
     ) -> None:
         number = self.draw(data, is_settled=False)
         granted_at = self.model.calls[number].granted_at
         started_at = None if sent_after is None else min(granted_at + sent_after, self.now)
-        self.end(number, inputs, outputs, started_at)
+        heard_at = None if heard_after is None else min((started_at or granted_at) + heard_after, self.now)
+        self.end(number, inputs, outputs, started_at, heard_at)
 
     @rule(
         booking=BOOKINGS,
@@ -213,17 +225,27 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pass_time(WINDOW + SLACK - took / 2)
 
     def end(
-        self, number: ReservationId, inputs: int | None, outputs: int | None, started_at: float | None
+        self,
+        number: ReservationId,
+        inputs: int | None,
+        outputs: int | None,
+        started_at: float | None,
+        heard_at: float | None = None,
     ) -> None:
         call = self.model.calls[number]
         if started_at is not None and self.now - started_at < self.quickest:
             started_at = None  # in a world of slow answers only those are timed that are
 
         outcome = self.ledger.report(
-            number, self.now, input_tokens=inputs, output_tokens=outputs, started_at=started_at
+            number,
+            self.now,
+            input_tokens=inputs,
+            output_tokens=outputs,
+            started_at=started_at,
+            heard_at=heard_at,
         )
 
-        assert outcome == self.model.report(number, inputs, outputs, started_at)
+        assert outcome == self.model.report(number, inputs, outputs, started_at, heard_at)
         self.must_be_freed.update(call.scopes)
 
     @precondition(lambda self: self.model.in_flight())

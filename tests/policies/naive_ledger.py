@@ -290,14 +290,20 @@ class NaiveLedger:
         self._count(call.scopes, call.arrived)
 
     def report(
-        self, number: int, inputs: int | None, outputs: int | None, started_at: float | None
+        self,
+        number: int,
+        inputs: int | None,
+        outputs: int | None,
+        started_at: float | None,
+        heard_at: float | None = None,
     ) -> Settled:
         call = self.calls[number]
-        sent = (self.now, 0.0)
+        heard_at = self.now if heard_at is None else heard_at
+        sent = (heard_at, 0.0)
         if call.arrived is not None:
             started_at = call.arrived.at
         if started_at is not None:
-            if Fraction(started_at) + Fraction(self.slack) <= self.now:
+            if Fraction(started_at) + Fraction(self.slack) <= heard_at:
                 sent = (started_at, self.slack)
             self.quickest = min(self.quickest, self.now - started_at)
             if outputs is not None:

@@ -595,6 +595,35 @@ def test_what_was_heard_at_this_instant_may_mean_that_an_answer_is_lost() -> Non
     assert ledger.in_doubt == 0
 
 
+@pytest.mark.parametrize(
+    ("started_at", "heard_at", "leaves_at"),
+    [
+        (1.0, None, 61.5),
+        (1.0, 3.0, 61.5),
+        (1.0, 1.2, 61.2),
+        (None, 1.2, 61.2),
+        (None, None, 64.0),
+        (3.9, None, 64.0),
+    ],
+)
+def test_a_request_leaves_a_window_after_its_headers_were_in_if_that_is_before_its_slack_is_over(
+    started_at: float | None, heard_at: float | None, leaves_at: float
+) -> None:
+    ledger = Ledger(attrs.evolve(NO_LIMITS, requests=1))
+    reservation = grant(ledger, 0.5)
+    ledger.report(reservation, 4.0, input_tokens=0, output_tokens=0, started_at=started_at, heard_at=heard_at)
+    assert ledger.earliest(plain(), HERE, 4.0) == leaves_at
+
+
+@pytest.mark.parametrize("heard_at", [0.4, 4.1, math.nan])
+def test_headers_that_came_before_the_grant_or_are_ahead_change_nothing(heard_at: float) -> None:
+    ledger = Ledger(SMALL)
+    reservation = grant(ledger, 0.5)
+    with pytest.raises(ValueError, match=r"^heard_at must be"):
+        ledger.report(reservation, 4.0, input_tokens=0, output_tokens=0, heard_at=heard_at)
+    assert ledger.in_flight == (reservation,)
+
+
 def test_after_a_quick_answer_the_next_are_held_in_the_instant_of_their_grants() -> None:
     ledger = Ledger(SMALL)
     answer_after(ledger, 0.9, now=0.0)

@@ -203,6 +203,14 @@ class RefundsWhatHasBegun(Ledger):
         return self.cancel(reservation_id, now, charged=False)
 
 
+class IsDeafToHeaders(Ledger):
+    def report(
+        self, reservation_id: ReservationId, now: float, *, heard_at: float | None = None, **actual: Any
+    ) -> Settled | AlreadySettled:
+        del heard_at
+        return super().report(reservation_id, now, **actual)
+
+
 class ForgetsItsOrphans(Ledger):
     def detach(self, reservation_id: ReservationId, now: float) -> None:
         self._held_at(reservation_id, now)
@@ -224,6 +232,7 @@ class ChargesALateReportOnTop(Ledger):
         input_tokens: int | None,
         output_tokens: int | None,
         started_at: float | None = None,
+        heard_at: float | None = None,
     ) -> Settled | AlreadySettled:
         outcome = super().report(
             reservation_id,
@@ -231,6 +240,7 @@ class ChargesALateReportOnTop(Ledger):
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             started_at=started_at,
+            heard_at=heard_at,
         )
         if isinstance(outcome, AlreadySettled):
             self.charge(Usage(0, input_tokens or 0, output_tokens or 0), now)
@@ -293,6 +303,7 @@ LEDGERS = (
     ForgetsWhoHasBegun,
     CountsWhatHasBegunAgain,
     RefundsWhatHasBegun,
+    IsDeafToHeaders,
     ForgetsItsOrphans,
     RefundsItsOrphans,
     ChargesALateReportOnTop,

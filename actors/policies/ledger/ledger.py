@@ -12,7 +12,8 @@ anything is sent, and what it turned into counts until one `window` after the la
 can have counted it:
 
     what                  latest instant it can be counted
-    requests and input    `started_at + slack`, or the arrival of the answer (the report) if that is earlier
+    requests and input    `started_at + slack`, or the arrival of the answer's headers (the report, where they are not
+                          told) if that is earlier; of a call that was confirmed, which names its instant, the first
     output                the end of the answer (the report)
     anything, charged     the cancellation + slack: no answer came to bound it
 
@@ -257,6 +258,7 @@ class Ledger:
         input_tokens: int | None,
         output_tokens: int | None,
         started_at: float | None = None,
+        heard_at: float | None = None,
     ) -> Settled | AlreadySettled:
         """Settle a call that was answered by what it really used: the difference is refunded or charged.
 
@@ -267,11 +269,13 @@ class Ledger:
             output_tokens: the same for output.
             started_at: when the request went out on an open connection. Without it the request counts as sent
                 when it was answered, which is never too early.
+            heard_at: when status and headers of the answer were in: the request had been counted by then. `now`
+                without it.
 
         Raises:
             UnknownReservation: this ledger gave no such reservation.
-            ValueError: `started_at` is before the grant or after `now`, an amount is negative, or `now` goes
-                back.
+            ValueError: `started_at` or `heard_at` is before the grant or after `now`, an amount is negative, or `now`
+                goes back.
         """
         self._check_now(now)
         reserved = self._look_up(reservation_id)
@@ -279,13 +283,16 @@ class Ledger:
         NOTHING.corrected(input_tokens, output_tokens)
         if reserved is not None and started_at is not None:
             check_instant("started_at", started_at, earliest=reserved.granted_at, latest=now)
+        if reserved is not None and heard_at is not None:
+            check_instant("heard_at", heard_at, earliest=reserved.granted_at, latest=now)
         reserved = self._held_at(reservation_id, now)
         if reserved is None:
             return self._settle_late(reservation_id, input_tokens, output_tokens, now)
-        sent = Counted(now)
+        heard_at = now if heard_at is None else heard_at
+        sent = Counted(heard_at)
         started_at = reserved.started_at if reserved.started_at is not None else started_at
         if started_at is not None:
-            if add_up(started_at, self._slack) <= now:
+            if add_up(started_at, self._slack) <= heard_at:
                 sent = Counted(started_at, self._slack)
             self._ripening.learn(now - started_at)
             if output_tokens is not None:
