@@ -472,18 +472,18 @@ async def test_a_limit_nobody_set_is_taken_up_when_an_answer_tells_of_it() -> No
     async with open_actor(exact(Limiter, attrs.evolve(ONE, requests=10))) as limiter:
         grant = await acquire(limiter)
         others = await acquire(limiter)
-        observed = said(ObservedLimit("requests", 86_400.0, limit=3))
+        observed = said(ObservedLimit("requests", 86_400.0, limit=10))
         await limiter.ask(
             Limiter.report(grant, input_tokens=0, output_tokens=0, started_at=0.0, observed=observed)
         )
         assert [each.limit for each in (await books_of(limiter)).ledger.pool.each] == [
             Limit("requests", 10, 60.0),
-            Limit("requests", 3, 86_400.0),
+            Limit("requests", 10, 86_400.0),
         ]
         await report(limiter, others, started_at=0.0)
 
-        for _ in range(2):
-            await report(limiter, await acquire(limiter), started_at=0.0)
+        for _ in range(9):
+            await report(limiter, await acquire(limiter), started_at=trio.current_time())
         with pytest.raises(WaitTooLong) as caught:
             await acquire(limiter, deadline=86_000.0)
         assert caught.value.retry_at is not None

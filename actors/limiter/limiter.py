@@ -276,7 +276,7 @@ class Limiter(Actor):
         claim, now, memory = _claim(claim), self.now(), self._memory
         self._due = None
         try:
-            decision = self._queue.request(claim, memory.book(claim, now), now, now)
+            decision = self._queue.request(claim, memory.book_newcomer(claim, now), now, now)
         except Rejected as rejected:
             memory.tallies.refused(claim.all_scopes, _REASONS[type(rejected)])
             memory.tidy()
@@ -499,7 +499,7 @@ class Limiter(Actor):
     ) -> Granted | Queued | TimedOut:
         """Ask the queue, for one who comes first or again: who stood in line over this ledger stands there again."""
         now, since = self.now(), self.deferred_since
-        booking = self._memory.book(claim, now)
+        booking = self._memory.book_newcomer(claim, now)
         if since is not None and self._memory.began_in < self.incarnation:
             return self._queue.rejoin(claim, booking, now, deadline, since, place=place)
         return self._queue.request(claim, booking, now, deadline if waits else now, since=since, place=place)
@@ -622,7 +622,7 @@ class Limiter(Actor):
     def _learn(
         self, grant: Grant, sent_at: float | None, observed: ObservedLimits | None, used: Usage | None
     ) -> None:
-        if observed is not None:
+        if observed is not None or used is not None:
             instant = grant.granted_at if sent_at is None else sent_at
             self._memory.learn(observed, sent_at=instant, used=used, now=self.now())
 

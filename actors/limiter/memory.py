@@ -123,6 +123,20 @@ class LimiterMemory:
         most = max(estimate.expected, _least(kept.input_tokens for kept in limits))
         return booking.with_input(int(min(estimate.at_most, most)), estimate)
 
+    def book_newcomer(self, claim: Claim, now: float) -> Booking:
+        """Return how a claim stands in the books that asks for the first time.
+
+        Before it is refused for a limit that was learned and of which nothing was heard since, it is let out to look.
+        """
+        booking = self.book(claim, now)
+        if not self.rules.learns:
+            return booking
+        lesson = self.learner.look(booking.needed, now)
+        if lesson is NOTHING_LEARNED:
+            return booking
+        self._apply(lesson, now)
+        return self.book(claim, now)
+
     def rebook(self, claim: Claim, _booking: Booking, now: float) -> Booking:
         """Return how a claim that waits stands in the books by now: all that was learned meanwhile counts."""
         return self.book(claim, now)
@@ -170,29 +184,29 @@ class LimiterMemory:
         usage = Usage(**{"requests": 0, "input_tokens": tokens, **amounts})
         self.ledger.charge(usage, now)
 
-    def learn(self, observed: ObservedLimits, *, sent_at: float, used: Usage | None, now: float) -> None:
+    def learn(self, observed: ObservedLimits | None, *, sent_at: float, used: Usage | None, now: float) -> None:
         """Take in what an answer said of the limits, and act on it.
 
         Args:
-            observed: what its headers said.
+            observed: what its headers said; None where there were none.
             sent_at: when its request went out, or any instant before.
             used: what the provider counted for it when it let it in; None when that is not known.
             now: the present.
         """
-        if not self.rules.learns or not observed.limits:
+        if not self.rules.learns:
             return
 
         def counted(quantity: Quantity, window: float) -> int | None:
             return self.ledger.at_most_counted(quantity, window, sent_at, now)
 
-        seen = tuple(map(_seen, observed.limits))
+        seen = () if observed is None else tuple(map(_seen, observed.limits))
         self._apply(
             self.learner.observe(seen, sent_at=sent_at, received_at=now, books=counted, used=used), now
         )
 
     def unlearn(self, now: float) -> None:
         """Take in that the provider refused a call for its own limits: what its headers suggested is doubtful."""
-        self._apply(self.learner.refused(), now)
+        self._apply(self.learner.refused(now), now)
 
     def _apply(self, lesson: Lesson, now: float) -> None:
         if lesson is NOTHING_LEARNED:

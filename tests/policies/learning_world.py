@@ -173,6 +173,7 @@ class World:
     is_heeding_others: bool = attrs.field(default=True, init=False)
     refused: int = attrs.field(default=0, init=False)
     sent: int = attrs.field(default=0, init=False)
+    lies: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     _books: dict[Quantity, Book] = attrs.field(init=False)
     _others: list[float] = attrs.field(factory=list[float], init=False)
     _events: list[tuple[float, int, Callable[[float], None]]] = attrs.field(factory=list[Any], init=False)
@@ -216,6 +217,11 @@ class World:
 
         self.at(instant, happen)
 
+    def lie(self, since: float, until: float, headers: dict[str, str]) -> None:
+        """Let the headers of all responses say something else for a while."""
+        self.at(since, lambda _now: self.lies.update(headers))
+        self.at(until, lambda _now: self.lies.clear())
+
     def turn(self, mode: Mode | Literal["clock_minute"]) -> None:
         """Let the provider enforce its limits in another way, with books that begin empty."""
         self.mode = mode if mode != "clock_minute" else self.mode
@@ -238,6 +244,7 @@ class World:
     def _ask(self, call: Call) -> None:
         now = call.sent_at
         wanted: dict[Quantity, int] = {"requests": 1, "input_tokens": call.input_tokens, "output_tokens": 1}
+        self.allowed = self.learner.look(Usage(1, call.input_tokens, 1), now).limits or self.allowed
         for quantity, amount in wanted.items():
             allowed: int = getattr(self.allowed, quantity)
             book = self._books[quantity]
@@ -278,7 +285,8 @@ class World:
             self._answer(call, now, used, headers, now if started is None else told_at)
 
     def _headers(self, now: float) -> dict[str, str]:
-        return {**rate_headers(self.pool, now=now, wall_clock=at_wall(now).timestamp()), **self._date(now)}
+        true = rate_headers(self.pool, now=now, wall_clock=at_wall(now).timestamp())
+        return {**true, **self._date(now), **self.lies}
 
     def _date(self, now: float) -> dict[str, str]:
         return {"date": format_datetime(at_wall(now), usegmt=True)} if self.has_date else {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.policies.learning.learning import LimitLearner
 from actors.policies.learning.records import NOTHING_LEARNED, Lesson, OthersUse, Seen
-from actors.policies.ledger.limits import NO_LIMITS, QUANTITIES, Limit, Limits
+from actors.policies.ledger.limits import NO_LIMITS, QUANTITIES, Limit, Limits, Quantity
 from actors.policies.usage import Usage
 
 CONFIGURED = Limits(requests=50, input_tokens=30_000, output_tokens=8_000)
@@ -206,8 +206,8 @@ def test_a_refusal_goes_back_to_what_is_safe_under_both() -> None:
     for used in range(1, 9):
         show(learner, bucket(used), ours=50)
 
-    assert learner.refused() == Lesson(algorithm="either")
-    assert learner.refused() is NOTHING_LEARNED
+    assert learner.refused(1.0) == Lesson(algorithm="either")
+    assert learner.refused(1.0) is NOTHING_LEARNED
     statistics = learner.statistics()
     assert (statistics.algorithm, statistics.needed, statistics.refusals) == ("either", 16, 2)
     assert (
@@ -231,7 +231,7 @@ def test_resets_a_whole_window_away_show_a_sliding_window_until_one_is_nearer_or
 
     assert [show(learner, whole, ours=50).algorithm for _ in range(4)] == [None, None, "sliding_window", None]
     assert "only a sliding window has" in learner.statistics().why
-    assert learner.refused() == Lesson(algorithm="either")
+    assert learner.refused(1.0) == Lesson(algorithm="either")
     for _ in range(3):
         show(learner, whole, ours=50)
     assert show(learner, bucket(5), ours=50) == Lesson(algorithm="either")
@@ -242,8 +242,116 @@ def test_an_algorithm_that_is_set_stays(algorithm: Literal["sliding_window", "to
     learner = LimitLearner(CONFIGURED, algorithm=algorithm)
 
     assert all(show(learner, bucket(used), ours=50) is NOTHING_LEARNED for used in range(1, 40))
-    assert learner.refused() is NOTHING_LEARNED
+    assert learner.refused(1.0) is NOTHING_LEARNED
     assert (learner.algorithm, learner.statistics().why) == (algorithm, "configured")
+
+
+# what makes calls impossible
+
+LARGE = Usage(1, 5_000, 300)
+
+
+def told_small(learner: LimitLearner, limit: int = 3_000) -> None:
+    """Let two responses, of small calls, tell that input is limited to so much; the second comes at 2.0."""
+    for sent_at in (0.0, 1.0):
+        show(learner, (Seen("input_tokens", 60.0, limit=limit, remaining=0),), sent_at=sent_at)
+    assert learner.limits == Limits(48, int(limit * 0.97), 7_760)
+
+
+def answer(learner: LimitLearner, *told: Seen, sent_at: float, used: Usage | None = LARGE) -> Lesson:
+    return learner.observe(
+        told, sent_at=sent_at, received_at=sent_at + 1.0, books=lambda _quantity, _window: 0, used=used
+    )
+
+
+@pytest.mark.parametrize("quantity", ["input_tokens", "total_tokens"])
+def test_a_limit_below_what_its_own_call_used_is_never_believed(quantity: Quantity) -> None:
+    learner = LimitLearner(CONFIGURED)
+    strange = Seen(quantity, 60.0, limit=99, remaining=0)
+
+    assert all(show(learner, (strange,), sent_at=float(second)) is NOTHING_LEARNED for second in range(10))
+
+
+@pytest.mark.parametrize("quantity", ["input_tokens", "total_tokens"])
+def test_a_limit_below_what_calls_of_late_have_used_is_believed_when_three_responses_say_so(
+    quantity: Quantity,
+) -> None:
+    learner = LimitLearner(CONFIGURED)
+    answer(learner, *seen(), sent_at=0.0)
+    strange = Seen(quantity, 60.0, limit=3_000, remaining=0)
+
+    lessons = [show(learner, (strange,), sent_at=float(second)).limits for second in range(1, 4)]
+
+    assert [lesson is not None for lesson in lessons] == [False, False, True]
+
+
+def test_a_limit_of_a_day_below_that_of_a_minute_is_believed_when_three_responses_say_so() -> None:
+    learner = LimitLearner(CONFIGURED)
+    strange = Seen("requests", 86_400.0, limit=47, remaining=0)
+
+    lessons = [show(learner, (strange,), sent_at=float(second), ours=None).limits for second in range(3)]
+
+    assert [lesson is not None for lesson in lessons] == [False, False, True]
+
+
+def test_a_call_that_a_learned_limit_makes_impossible_looks_after_two_windows_without_news_of_it() -> None:
+    learner = LimitLearner(CONFIGURED)
+    told_small(learner)
+
+    assert learner.look(LARGE, 121.9) is NOTHING_LEARNED
+    assert learner.look(Usage(1, 2_910, 300), 122.0) is NOTHING_LEARNED
+    assert learner.look(LARGE, 122.0) == Lesson(limits=Limits(48, 5_000, 7_760))
+    assert learner.limits == Limits(48, 5_000, 7_760)
+
+
+def test_who_has_looked_in_vain_leaves_the_limit_as_it_was() -> None:
+    """The provider refuses it, and says why or not."""
+    for told in ((), (Seen("input_tokens", 60.0, limit=3_000, remaining=3_000),)):
+        learner = LimitLearner(CONFIGURED)
+        told_small(learner)
+        learner.look(LARGE, 122.0)
+
+        lessons = learner.refused(123.0), answer(learner, *told, sent_at=122.0, used=None)
+
+        assert lessons == (Lesson(limits=Limits(48, 2_910, 7_760)), NOTHING_LEARNED)
+        assert learner.look(LARGE, 242.9) is NOTHING_LEARNED
+        assert learner.look(LARGE, 243.0).limits is not None
+
+
+@pytest.mark.parametrize("told", [(), seen(), (Seen("input_tokens", 60.0, limit=3_000, remaining=0),)])
+def test_who_has_looked_and_is_answered_brings_back_what_was_configured(told: tuple[Seen, ...]) -> None:
+    """Also if the answer goes on telling a limit that cannot have let it through."""
+    learner = LimitLearner(CONFIGURED)
+    told_small(learner)
+    learner.look(LARGE, 122.0)
+
+    assert answer(learner, *told, sent_at=122.0) == Lesson(limits=Limits(48, 29_100, 7_760))
+
+
+def test_a_limit_that_nobody_configured_is_gone_once_a_call_was_let_through_all_the_same() -> None:
+    learner = LimitLearner(CONFIGURED)
+    show(learner, (Seen("total_tokens", 60.0, limit=600, remaining=0),))
+    assert learner.limits.further == (Limit("total_tokens", 582),)
+    assert learner.look(LARGE, 121.0).limits is not None
+
+    assert answer(learner, sent_at=121.0) == Lesson(limits=Limits(48, 29_100, 7_760))
+
+
+def test_nobody_looks_where_a_limit_that_was_configured_is_in_the_way_too() -> None:
+    learner = LimitLearner(CONFIGURED)
+    told_small(learner)
+
+    assert learner.look(Usage(1, 5_000, 8_000), 500.0) is NOTHING_LEARNED
+    assert learner.look(Usage(1, 29_101, 0), 500.0) is NOTHING_LEARNED
+    assert learner.limits == Limits(48, 2_910, 7_760)
+    assert learner.look(Usage(1, 29_100, 0), 500.0).limits == Limits(48, 29_100, 7_760)
+
+
+def test_an_answer_without_headers_teaches_nothing_where_nobody_looks() -> None:
+    learner = LimitLearner(CONFIGURED)
+    told_small(learner)
+
+    assert answer(learner, sent_at=500.0) is NOTHING_LEARNED
 
 
 def test_statistics_tell_what_is_believed_and_why() -> None:

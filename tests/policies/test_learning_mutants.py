@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from learning_world import WINDOW, Book, World
 
-from actors.policies.learning import limit_detection, others
+from actors.policies.learning import learning, limit_detection, others, track
 from actors.policies.learning.learning import LimitLearner
 from actors.policies.learning.others import OthersWatch
 from actors.policies.learning.refill_detection import RefillDetector
+from actors.policies.learning.track import Track
 from actors.policies.ledger.limits import Limits
 from actors.policies.usage import Usage
-from actors.testing.provider.limits import MODES, ProviderLimits
+from actors.testing.provider.limits import MODES, Mode, ProviderLimits
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -55,6 +56,38 @@ def changing_limits() -> Iterator[str]:
             yield "others were charged for a limit that changed"
 
 
+def lies() -> Iterator[str]:
+    """Worlds in which headers tell of far too little for a while, and what is wrong there."""
+    little = {
+        "anthropic-ratelimit-input-tokens-limit": "300",
+        "anthropic-ratelimit-input-tokens-remaining": "0",
+    }
+    for mode in MODES:
+        world = World(mode=mode, rng=random.Random(3))
+        world.lie(60.0, 120.0, little)
+        for second in range(240):
+            world.call(float(second), 500, 50)
+        if any(told.lesson.limits for told in world.run().history):
+            yield "a limit was believed that cannot have let its own response through"
+        yield from healed(mode, little)
+
+
+def healed(mode: Mode, little: dict[str, str]) -> Iterator[str]:
+    """A world in which small calls let a strange limit be believed, before none comes but large ones."""
+    world = World(mode=mode, rng=random.Random(4))
+    world.lie(0.0, 60.0, little)
+    for tick in range(20):
+        world.call(tick * 2.0, 50, 50)
+    for second in range(60, 600):
+        world.call(float(second), 500, 50)
+    world.run()
+    large = [told.sent_at for told in world.history if told.sent_at >= 60.0]
+    if len(large) < 300:
+        yield "a limit that was told in error stayed"
+    if large and min(large) < 2 * WINDOW:
+        yield "a limit was looked at before its time"
+
+
 def windows() -> Iterator[str]:
     """Worlds without a bucket, and what is wrong there."""
     for seed in range(4):
@@ -92,7 +125,7 @@ def of_the_clock(seed: int) -> World:
 
 
 def faults() -> list[str]:
-    return [*lone_clients(), *changing_limits(), *windows()]
+    return [*lone_clients(), *changing_limits(), *lies(), *windows()]
 
 
 def test_nothing_is_found_where_nothing_is_planted() -> None:
@@ -121,6 +154,22 @@ def charges_while_a_limit_changes(patch: pytest.MonkeyPatch) -> None:
 
 def believes_the_first_who_says_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(limit_detection, "GROWTH_NEEDS", 1)
+
+
+def believes_what_contradicts_itself(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(learning, "contradicts_itself", lambda _seen, _limit, _used: False)
+
+
+def never_looks_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Track, "may_look", lambda _track, _amount, _now: False)
+
+
+def looks_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(track, "LOOKS_AFTER", 0.0)
+
+
+def looks_and_forgets_the_answer(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Track, "answered", lambda _track, _sent_at: False)
 
 
 def heeds_responses_in_any_order(patch: pytest.MonkeyPatch) -> None:
@@ -166,6 +215,10 @@ def asks_for_no_spread_and_no_row(patch: pytest.MonkeyPatch) -> None:
         looks_at_the_books_of_now_alone,
         charges_while_a_limit_changes,
         believes_the_first_who_says_more,
+        believes_what_contradicts_itself,
+        never_looks_again,
+        looks_at_once,
+        looks_and_forgets_the_answer,
         heeds_responses_in_any_order,
         lets_refused_calls_speak,
         takes_old_responses_for_young,

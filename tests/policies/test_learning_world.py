@@ -155,6 +155,84 @@ def test_limits_that_shrink_and_grow_in_flight_are_followed(mode: Mode, seed: in
     assert world.charges == []
 
 
+LIE = {
+    "anthropic-ratelimit-input-tokens-limit": "300",
+    "anthropic-ratelimit-input-tokens-remaining": "0",
+    "anthropic-ratelimit-tokens-limit": "300",
+    "anthropic-ratelimit-tokens-remaining": "0",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("seed", range(5))
+def test_calls_that_are_larger_than_a_strange_limit_never_let_it_be_believed(mode: Mode, seed: int) -> None:
+    world = World(mode=mode, rng=random.Random(seed))
+    world.lie(100.0, 1_000.0, LIE)
+    for second in range(1_000):
+        world.call(float(second), 500 + second % 100, 50)
+    world.run()
+
+    assert all(told.lesson.limits is None for told in world.history)
+    assert world.refused == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_limit_that_was_told_in_error_is_gone_two_windows_after_the_last_who_told_it(
+    mode: Mode, seed: int
+) -> None:
+    """Small calls let it be believed; then none comes any more but large ones, which it makes impossible."""
+    world = World(mode=mode, rng=random.Random(seed))
+    world.lie(0.0, 60.0, LIE)
+    for tick in range(20):
+        world.call(tick * 2.0, 50, 50)
+    for second in range(60, 600):
+        world.call(float(second), 500, 50)
+    world.run()
+
+    last_told = max(told.now for told in world.history if told.told_at < 60.0)
+    large = [told for told in world.history if told.sent_at >= 60.0]
+    assert min(told.sent_at for told in large) < last_told + 2 * WINDOW + 1.0
+    assert world.learner.limits.input_tokens == 29_100
+    assert (world.refused, world.charges) == (0, [])
+    assert len(large) > 300
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_limit_that_is_as_small_in_truth_costs_one_refusal_in_two_windows_and_is_believed_all_the_time(
+    mode: Mode, seed: int
+) -> None:
+    truth = ProviderLimits(50, 300, 8_000)
+    world = World(
+        mode=mode, rng=random.Random(seed), limits=truth, learner=LimitLearner(Limits(50, 30_000, 8_000))
+    )
+    for tick in range(3):
+        world.call(tick * 10.0, 50, 50)
+    for second in range(60, 3_660):
+        world.call(float(second), 500, 50)
+    world.run()
+
+    assert {told.lesson.limits.input_tokens for told in world.history if told.lesson.limits} == {291}
+    assert 25 <= world.refused <= 30
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_looks_at_a_small_limit_as_long_as_others_are_answered(mode: Mode, seed: int) -> None:
+    truth = ProviderLimits(50, 3_000, 8_000)
+    world = World(
+        mode=mode, rng=random.Random(seed), limits=truth, learner=LimitLearner(Limits(50, 30_000, 8_000))
+    )
+    for tick in range(360):
+        world.call(tick * 10.0, 100, 50)
+        world.call(tick * 10.0 + 30.0, 5_000, 50)
+    world.run()
+
+    assert world.learner.limits.input_tokens == 2_910
+    assert world.refused == 0
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("has_date", [True, False])
 def test_a_bucket_under_load_is_found_out(seed: int, *, has_date: bool) -> None:
