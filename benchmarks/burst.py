@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import attrs
 from configuration import MARGIN, OUTPUT
-from in_parallel import in_order
+from in_parallel import exit_with, in_order
 from tally import percentile
 from trial import Outcome, Trial, run_trial, run_yardstick
 from workload import WORKLOADS
@@ -156,4 +156,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

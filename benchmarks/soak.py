@@ -31,7 +31,7 @@ import attrs
 import trio
 from calls import Call, Shape, draw_calls, most_calls_per_minute
 from configuration import MARGIN
-from in_parallel import in_order
+from in_parallel import exit_with, in_order
 from probes import crash_limiter, estimate_error, held_reservations
 from trial import Outcome, Stage, Trial, run_trial
 from troubles import Troubles
@@ -208,4 +208,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

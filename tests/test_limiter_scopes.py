@@ -455,7 +455,7 @@ async def test_who_waits_for_more_than_a_limit_has_become_is_told_and_frees_the_
         await trio.sleep(1)
         observed = said(ObservedLimit("input_tokens", 60.0, limit=70))
         await limiter.ask(Limiter.cancel(first, charged=False, observed=observed))
-        await trio.sleep(0.1)
+        await trio.testing.wait_all_tasks_blocked()
 
         assert (await books_of(limiter)).queue.waiting == 0
         assert trio.current_time() == 2.0
