@@ -61,4 +61,5 @@ def test_an_interruption_reaches_the_parent_and_ends_its_workers_with_it() -> No
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert (ended.returncode, ended.stderr) == (INTERRUPTED, "interrupted\n")
+    # A worker that has just been started hears it before it can ignore it, and says so in its own way.
+    assert (ended.returncode, "interrupted\n" in ended.stderr) == (INTERRUPTED, True)
