@@ -34,6 +34,7 @@ from actors.limiter import memory as limiter_memory
 from actors.limiter.grant import Grant
 from actors.limiter.limiter import Limiter
 from actors.limiter.memory import LimiterMemory
+from actors.limiter.pauses import Pauses
 from actors.policies.claim import Claim
 from actors.policies.cooldown.records import Trouble
 from actors.policies.estimates.guarded_estimator import GuardedEstimator
@@ -124,32 +125,32 @@ def refund_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def shut_the_gate_after_the_line_has_moved(patch: pytest.MonkeyPatch) -> None:
-    refuse, advance = Limiter._refuse, Limiter._advance
-    late: list[tuple[Grant, Trouble]] = []
+    refused, advance = Pauses.refused, Limiter._advance
+    late: list[Any] = []
 
     def advance_first(self: Limiter) -> None:
         advance(self)
         while late:
-            refuse(self, *late.pop())
+            refused(*late.pop())
 
-    patch.setattr(Limiter, "_refuse", lambda _self, grant, trouble: late.append((grant, trouble)))
+    patch.setattr(Pauses, "refused", lambda *told: late.append(told))
     patch.setattr(Limiter, "_advance", advance_first)
 
 
 def wait_for_the_word_of_the_cooldown(patch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Limiter, _grant: Grant, trouble: Trouble) -> None:
-        if self._cooldown is not None:
-            self._cooldown.tell_regardless(Cooldown.hear(self._pool_name, trouble))
+    def refused(self: Pauses, trouble: Trouble, _granted_at: float, _now: float) -> None:
+        if self.shared is not None:
+            self.shared.tell_regardless(Cooldown.hear(self.pool, trouble))
 
-    patch.setattr(Limiter, "_refuse", refuse)
+    patch.setattr(Pauses, "refused", refused)
 
 
 def pause_for_a_spend_cap(patch: pytest.MonkeyPatch) -> None:
-    refuse = Limiter._refuse
+    refused = Pauses.refused
     patch.setattr(
-        Limiter,
-        "_refuse",
-        lambda self, grant, trouble: refuse(self, grant, attrs.evolve(trouble, kind="rate")),
+        Pauses,
+        "refused",
+        lambda self, trouble, *when: refused(self, attrs.evolve(trouble, kind="rate"), *when),
     )
 
 
@@ -163,13 +164,15 @@ def lose_the_place_of_a_retry(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_to_subscribe_again(patch: pytest.MonkeyPatch) -> None:
-    subscribe = Limiter._subscribe
+    subscribe = Pauses.subscribe
+    subscribed: list[Pauses] = []
 
-    def once(self: Limiter, cooldown: Any) -> None:
-        if self.incarnation == 1 and not self._memory.ramp.statistics(self.now()).halts:
-            subscribe(self, cooldown)
+    def once(self: Pauses) -> None:
+        if not subscribed:
+            subscribed.append(self)
+            subscribe(self)
 
-    patch.setattr(Limiter, "_subscribe", once)
+    patch.setattr(Pauses, "subscribe", once)
 
 
 def watch_nobody(patch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ from typing import Any, cast, get_args
 import attrs
 
 from actors.kernel import Ref
+from actors.policies.claim import Claim
 from actors.policies.instants import check_instant, check_number, shown
 from actors.policies.ledger.limits import QUANTITIES, Limits
 from actors.policies.ledger.output_policy import OutputPolicy
 from actors.policies.scope import POOL
-from actors.policies.usage import MOST, check_count
+from actors.policies.usage import MOST, Usage, check_count
 from actors.wire.rate_limits import ObservedLimit, ObservedLimits, RateLimitDialect, parse_rate_limits
 
 RATE_LIMIT_DIALECTS: tuple[RateLimitDialect, ...] = get_args(RateLimitDialect)
@@ -244,3 +245,16 @@ def kinds_validator(_instance: object, attribute: attrs.Attribute[Any], value: o
             raise ValueError(
                 f"{attribute.name} must not hold {kind!r}, whose limits are those of the limiter"
             )
+
+
+def claim_of(claim: Claim | Usage) -> Claim:
+    """Return a claim, of a plain usage one for nobody in particular.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if type(claim) is Claim:
+        return claim
+    if type(claim) is not Usage:
+        raise TypeError(f"claim must be a Claim or a Usage, got {type(claim).__name__}")
+    return Claim(claim)

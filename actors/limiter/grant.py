@@ -110,6 +110,24 @@ class Grant:
         return self.claim.usage
 
 
+def check_grant(grant: object, *, limiter: str, seal: str, incarnation: int, now: float) -> None:
+    """Check that somebody hands in a grant, and one that this limiter can have given.
+
+    Raises:
+        TypeError: it is no grant, or one with what no grant has.
+        ValueError: it is one of another limiter, or one that this limiter cannot have given.
+    """
+    if type(grant) is not Grant:
+        raise TypeError(f"grant must be a Grant, got {type(grant).__name__}")
+    grant.check()
+    if grant.seal != seal or grant.limiter != limiter:
+        other = "another of that name" if grant.limiter == limiter else repr(grant.limiter)
+        raise ValueError(f"grant must be one of limiter {limiter!r}, got one of {other}")
+    if grant.incarnation > incarnation:
+        raise ValueError(f"incarnation of a grant must be <= {incarnation}, got {shown(grant.incarnation)}")
+    check_instant("granted_at", grant.granted_at, earliest=-math.inf, latest=now)
+
+
 @attrs.frozen
 class LimiterStatistics:
     """A snapshot of a limiter.

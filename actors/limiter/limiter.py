@@ -46,17 +46,19 @@ from actors.limiter.arguments import (
     check_limiter,
     check_place,
     check_told,
+    claim_of,
     observed_limits,
 )
-from actors.limiter.grant import Grant, LimiterStatistics, ScopeReport
+from actors.limiter.grant import Grant, LimiterStatistics, ScopeReport, check_grant
 from actors.limiter.memory import LimiterMemory, LimiterRules
+from actors.limiter.pauses import Pauses
 from actors.limiter.seal import seal_of
 from actors.policies.claim import Claim
 from actors.policies.cooldown.ramp import Outcome
 from actors.policies.cooldown.records import Pause, Trouble
 from actors.policies.estimates.estimate import Estimator
 from actors.policies.estimates.learning_estimator import LearningEstimator
-from actors.policies.instants import check_instant, check_number, shown
+from actors.policies.instants import check_instant, check_number
 from actors.policies.learning.learning import DEFAULT_MARGIN, AlgorithmSetting
 from actors.policies.ledger.ledger import DEFAULT_SLACK
 from actors.policies.ledger.limits import Limits
@@ -135,23 +137,22 @@ class Limiter(Actor):
             patience=patience,
         )
         self._memory = LimiterMemory.new(rules, LearningEstimator() if estimator is None else estimator)
-        self._weights, self._max_waiting, self._max_overtakes = (
-            dict(weights or {}),
-            max_waiting,
-            max_overtakes,
-        )
+        self._weights, self._max_waiting = dict(weights or {}), max_waiting
+        self._max_overtakes = max_overtakes
         self._dialect: RateLimitDialect = dialect
         self._cooldown, self._pool = cooldown, pool
         self._queue = self._new_queue()
         self._parked: dict[Ticket, Asker] = {}
         self._due: float | None = None
         self._seal = ""
+        self._pauses: Pauses
 
     async def setup(self) -> None:
         """Begin the ledger, unless one was taken over. After a restart nobody knows what was spent: assume all."""
         self._seal = seal_of(self.ref)
-        if self._cooldown is not None:
-            self._subscribe(self._cooldown)
+        pool = self.name if self._pool is None else self._pool
+        self._pauses = Pauses(self._memory, pool, self._cooldown, PauseTeller(self.ref), self.name)
+        self._pauses.subscribe()
         if self._memory.began_in:
             return
         self._memory.began_in = self.incarnation
@@ -234,7 +235,7 @@ class Limiter(Actor):
             Rejected: `on_queued` raised.
             TypeError, ValueError: an argument is of the wrong kind, or no limits are set for one of its scopes.
         """
-        claim = _claim(claim)
+        claim = claim_of(claim)
         if type(deadline) is not float:
             check_number("deadline", deadline)
         check_place(place)
@@ -273,7 +274,7 @@ class Limiter(Actor):
             NeverFits: more than a limit.
             TypeError, ValueError: `claim` is none, or no limits are set for one of its scopes.
         """
-        claim, now, memory = _claim(claim), self.now(), self._memory
+        claim, now, memory = claim_of(claim), self.now(), self._memory
         self._due = None
         try:
             decision = self._queue.request(claim, memory.book_newcomer(claim, now), now, now)
@@ -395,7 +396,7 @@ class Limiter(Actor):
         if trouble is not None:
             # Heard even if it is told again: after a crash it may be the first time. It counts once by its instant.
             sent_at = grant.granted_at if trouble.sent_at is None else trouble.sent_at
-            self._refuse(grant, attrs.evolve(trouble, sent_at=sent_at))
+            self._pauses.refused(attrs.evolve(trouble, sent_at=sent_at), grant.granted_at, self.now())
             self._learn(grant, None, seen, None)
         elif not isinstance(settled, AlreadySettled):
             self._hear_of(grant, "other", observed=seen)
@@ -458,7 +459,7 @@ class Limiter(Actor):
         """
         if type(pause) is not Pause:
             raise TypeError(f"pause must be a Pause, got {type(pause).__name__}")
-        self._take(pause)
+        self._pauses.obey(pause, self.now())
         self._advance()
 
     @op(raises=(TypeError, ValueError))
@@ -583,17 +584,7 @@ class Limiter(Actor):
             TypeError: it is no grant, or one with what no grant has.
             ValueError: it is one of another limiter, or one that this limiter cannot have given.
         """
-        if type(grant) is not Grant:
-            raise TypeError(f"grant must be a Grant, got {type(grant).__name__}")
-        grant.check()
-        if grant.seal != self._seal or grant.limiter != self.name:
-            other = "another of that name" if grant.limiter == self.name else repr(grant.limiter)
-            raise ValueError(f"grant must be one of limiter {self.name!r}, got one of {other}")
-        if grant.incarnation > self.incarnation:
-            raise ValueError(
-                f"incarnation of a grant must be <= {self.incarnation}, got {shown(grant.incarnation)}"
-            )
-        check_instant("granted_at", grant.granted_at, earliest=-math.inf, latest=self.now())
+        check_grant(grant, limiter=self.name, seal=self._seal, incarnation=self.incarnation, now=self.now())
         return grant.incarnation >= self._memory.began_in
 
     def _charge(self, grant: Grant, actual: Usage, started_at: float | None) -> Settled | AlreadySettled:
@@ -612,11 +603,7 @@ class Limiter(Actor):
         used: Usage | None = None,
     ) -> None:
         """Take in what the end of a call says of the provider."""
-        memory, now = self._memory, self.now()
-        if memory.ramp.settled(outcome, granted_at=grant.granted_at, now=now):
-            memory.cooldown.succeeded(now, grant.granted_at)
-            if self._cooldown is not None:
-                self._cooldown.tell_regardless(Cooldown.succeeded(self._pool_name, grant.granted_at))
+        self._pauses.settled(outcome, grant.granted_at, self.now())
         self._learn(grant, sent_at, observed, used)
 
     def _learn(
@@ -628,30 +615,6 @@ class Limiter(Actor):
 
     def _seen(self, observed: ObservedLimits | Headers | None) -> ObservedLimits | None:
         return None if observed is None else observed_limits(observed, self._dialect, "observed")
-
-    def _refuse(self, grant: Grant, trouble: Trouble) -> None:
-        """Shut the gate at once, and ask the pool's cooldown for how long."""
-        memory, now = self._memory, self.now()
-        if trouble.kind == "spend_cap":
-            return  # no waiting cures it, and it is not tried again
-        if trouble.kind == "rate":
-            memory.unlearn(now)
-        if self._cooldown is not None:
-            memory.ramp.settled("trouble", granted_at=grant.granted_at, now=now)
-            self._subscribe(self._cooldown)  # it may have lost its books meanwhile, and us with them
-            self._cooldown.tell_regardless(Cooldown.hear(self._pool_name, trouble))
-        else:
-            self._take(memory.cooldown.hear(trouble, now))
-
-    def _subscribe(self, cooldown: Ref[Cooldown]) -> None:
-        cooldown.tell_regardless(Cooldown.subscribe(self._pool_name, PauseTeller(self.ref), self.name))
-
-    def _take(self, pause: Pause) -> None:
-        ramp, now = self._memory.ramp, self.now()
-        if pause.kind == "cleared":
-            ramp.lift(now)
-        elif pause.until > now:
-            ramp.pause(pause.until, now)
 
     def _forget(self, ticket: Ticket) -> None:
         """Take an asker that has left out of the line; those behind it may fit now."""
@@ -669,10 +632,6 @@ class Limiter(Actor):
             max_overtakes=self._max_overtakes,
             rebook=self._memory.rebook,
         )
-
-    @property
-    def _pool_name(self) -> str:
-        return self.name if self._pool is None else self._pool
 
 
 @attrs.frozen(eq=False)
@@ -701,11 +660,3 @@ _REASONS: Mapping[type[Rejected], str] = {
     QueueFull: "queue_full",
 }
 """How a refusal is called in statistics."""
-
-
-def _claim(claim: Claim | Usage) -> Claim:
-    if type(claim) is Claim:
-        return claim
-    if type(claim) is not Usage:
-        raise TypeError(f"claim must be a Claim or a Usage, got {type(claim).__name__}")
-    return Claim(claim)

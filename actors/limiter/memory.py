@@ -184,7 +184,9 @@ class LimiterMemory:
         usage = Usage(**{"requests": 0, "input_tokens": tokens, **amounts})
         self.ledger.charge(usage, now)
 
-    def learn(self, observed: ObservedLimits | None, *, sent_at: float, used: Usage | None, now: float) -> None:
+    def learn(
+        self, observed: ObservedLimits | None, *, sent_at: float, used: Usage | None, now: float
+    ) -> None:
         """Take in what an answer said of the limits, and act on it.
 
         Args:

@@ -63,8 +63,8 @@ class Claim:
 
     Args:
         usage: requests, input tokens, and the most output tokens the answer may have (`max_tokens`).
-        expected_output: output tokens the caller expects, which count until a few of its kind were answered; None: `usage`
-            until then.
+        expected_output: output tokens the caller expects, which count until a few of its kind were answered; None for
+            those of `usage` until then.
         kind: label of the task, "coverage" or "summary": what output of its kind came to is learned under it.
         scopes: what it falls under beside the pool of the limiter.
         tenant: whom the capacity is for; those of one priority share it by weight.
