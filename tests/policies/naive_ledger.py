@@ -127,7 +127,6 @@ class NaiveCall:
     held: Usage
     arrived: Part | None = None
     is_ripe: bool = False
-    is_unseen: bool = False
     expires_at: float = math.inf
     is_settled: bool = False
     given_up: Usage | None = None
@@ -163,6 +162,7 @@ class NaiveLedger:
     calls: dict[int, NaiveCall] = attrs.field(factory=dict[int, NaiveCall])
     books: dict[Scope, list[NaiveLimit]] = attrs.field(factory=dict[Scope, list[NaiveLimit]])
     quickest: float = math.inf
+    unseen: list[NaiveCall] = attrs.field(factory=list[NaiveCall])
     answers: list[tuple[float, int]] = attrs.field(factory=list[tuple[float, int]])
     expired: int = 0
 
@@ -228,17 +228,14 @@ class NaiveLedger:
                 pace = max(pace * (1 - 1 / 128), tokens / seconds)
         return pace
 
-    @property
-    def unseen(self) -> list[NaiveCall]:
-        return [call for call in self.calls.values() if call.is_unseen and not call.is_settled]
-
     def lose(self) -> None:
         """Await those no more that are out for twice as long as the longest would take, one after the other."""
-        for call in self.unseen:
+        while self.unseen and self.pace:
+            call = self.unseen[0]
             longest = max(call.booking.ripens, call.booking.foreseen)
-            if not self.pace or call.granted_at + 2 * longest / self.pace > self.now:
+            if call.granted_at + 2 * longest / self.pace > self.now:
                 break
-            call.is_unseen = False
+            self.unseen.pop(0)
 
     def overdue(self) -> int:
         if not self.unseen:
@@ -266,19 +263,23 @@ class NaiveLedger:
 
     def ripen(self) -> None:
         certain = 0.0 if self.quickest == math.inf else max(0.0, self.quickest - 3 * self.slack)
-        if self.quickest < 2 * self.slack:
-            certain = -1.0  # in the very instant of the grant
         for call in self.calls.values():
             more = call.booking.ripens - call.booking.held.output_tokens
             if not (call.is_ripe or call.is_settled or more <= 0) and self.now - call.granted_at > certain:
-                call.is_ripe = call.is_unseen = True
-                call.held += Usage(0, 0, more)
-                self._note_peaks(call.scopes)
+                self._ripen(call, more)
+
+    def _ripen(self, call: NaiveCall, more: int) -> None:
+        call.is_ripe = True
+        call.held += Usage(0, 0, more)
+        self.unseen.append(call)
+        self._note_peaks(call.scopes)
 
     def reserve(self, number: int, booking: Booking, scopes: tuple[Scope, ...]) -> None:
         self.calls[number] = NaiveCall(booking, scopes, self.now, booking.held)
         self._note_peaks(scopes)
-        self.ripen()
+        more = booking.ripens - booking.held.output_tokens
+        if more > 0 and self.pace and booking.ripens / self.pace < 2 * self.slack:
+            self._ripen(self.calls[number], more)
 
     def confirm(self, number: int, started_at: float) -> None:
         call = self.calls[number]
@@ -382,6 +383,7 @@ class NaiveLedger:
         else:
             self._amend(call, arrival)
         call.is_settled = True
+        self.unseen = [other for other in self.unseen if other is not call]
         self._count(call.scopes, Part(Usage(0, 0, actual.output_tokens), *produced))
 
     def _amend(self, call: NaiveCall, arrival: Usage) -> None:

@@ -624,14 +624,29 @@ def test_headers_that_came_before_the_grant_or_are_ahead_change_nothing(heard_at
     assert ledger.in_flight == (reservation,)
 
 
-def test_after_a_quick_answer_the_next_are_held_in_the_instant_of_their_grants() -> None:
-    ledger = Ledger(SMALL)
-    answer_after(ledger, 0.9, now=0.0)
-    for _ in range(2):
+@pytest.mark.parametrize(("pace", "is_quick"), [(21.0, True), (20.0, False)])
+def test_answers_that_take_less_than_two_ways_are_held_in_the_instant_of_their_grants(
+    pace: float, is_quick: bool
+) -> None:
+    ledger = Ledger(Limits(requests=10, input_tokens=100, output_tokens=100))
+    teacher = grant(ledger, 0.0, 0, 0, 0)
+    ledger.report(teacher, 1.0, input_tokens=0, output_tokens=int(pace), started_at=0.0)
+    for _ in range(3):
         grant_booking(ledger, 1.0, RIPENING)
-    third = ledger.reserve(RIPENING, HERE, 1.0)
-    assert isinstance(third, Shortfall)
-    assert third.limit.quantity == "output_tokens"
+    assert (ledger.statistics(1.0).reserved.output_tokens, ledger.in_doubt) == (
+        (60, 3) if is_quick else (0, 0)
+    )
+    fourth = ledger.reserve(RIPENING, HERE, 1.0)
+    assert isinstance(fourth, Shortfall) == is_quick
+    ledger.verify()
+
+
+def test_a_quick_answer_that_was_short_holds_nothing_of_long_ones() -> None:
+    ledger = Ledger(SMALL)
+    teacher = grant(ledger, 0.0, 0, 0, 0)
+    ledger.report(teacher, 0.2, input_tokens=0, output_tokens=1, started_at=0.0)
+    grant_booking(ledger, 1.0, RIPENING)
+    assert ledger.in_doubt == 0
 
 
 def test_the_start_that_was_confirmed_tells_how_quick_an_answer_was() -> None:

@@ -48,7 +48,7 @@ def test_a_slower_answer_teaches_nothing_and_a_quicker_one_does() -> None:
     assert ripening.certain == 1.5
 
 
-def test_an_answer_as_quick_as_the_network_makes_nothing_certain_but_the_instant_of_the_grant() -> None:
+def test_an_answer_quicker_than_the_network_makes_nothing_certain() -> None:
     ripening = shelf(10.0)
     ripening.learn(1.0)
 
@@ -68,17 +68,3 @@ def test_they_ripen_in_the_order_of_their_grants_and_are_taken_one_by_one() -> N
 
     ripening.drop_first()
     assert ripening.first_ripe(13.5) == THIRD
-
-
-def test_an_answer_that_may_be_there_before_the_next_request_is_ripe_in_the_instant_of_its_grant() -> None:
-    ripening = shelf(10.0, 10.0)
-    ripening.learn(math.nextafter(2 * SLACK, 0.0))
-
-    assert ripening.is_at_once
-    assert ripening.first_ripe(10.0) == FIRST
-    ripening.drop_first()
-    assert ripening.first_ripe(10.0) == SECOND
-
-
-def test_before_an_answer_was_seen_nobody_takes_it_for_so_quick() -> None:
-    assert not shelf().is_at_once

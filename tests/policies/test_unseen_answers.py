@@ -94,6 +94,11 @@ def test_the_pace_is_that_of_the_quickest_and_follows_slowly() -> None:
     assert unseen.pace == 30.0
 
 
+def test_an_answer_takes_as_long_as_its_tokens_at_that_pace() -> None:
+    assert room().seconds_for(150) == 3.0
+    assert UnseenAnswers().seconds_for(150) == math.inf
+
+
 def test_an_answer_that_took_no_time_or_brought_nothing_makes_no_pace() -> None:
     assert (room(0.0, 100).pace, room(1.0, 0).pace) == (0.0, 0.0)
 

@@ -13,17 +13,10 @@ from actors.policies.ledger.records import ReservationId
 # later than it is sent: three ways lie between what was seen of the quickest answer and what is certain.
 _WAYS = 3
 
-# Requests granted in one instant arrive up to one way apart. An answer that is quicker than two, as far as was seen,
-# may have been produced before the last of them is counted.
-_QUICK_WAYS = 2
-
 
 @attrs.define(eq=False)
 class Ripening:
     """A shelf of cheeses: what has lain there longer than the quickest ever took may be ripe.
-
-    Nothing is ripe in the instant of its grant, unless answers are so quick that one may be there before another
-    request of the same instant is.
 
     Args:
         slack: the longest one way over the network takes, seconds.
@@ -44,22 +37,15 @@ class Ripening:
         self._quickest = min(self._quickest, seconds)
 
     @property
-    def is_at_once(self) -> bool:
-        """Whether an answer may have been produced before requests granted in the same instant are counted."""
-        return self._quickest < _QUICK_WAYS * self.slack
-
-    @property
     def certain(self) -> float:
         """Seconds from a grant in which no answer can have been produced; 0 as long as none was seen."""
         return max(0.0, self._quickest - _WAYS * self.slack) if self._quickest < math.inf else 0.0
 
     def first_ripe(self, now: float) -> ReservationId | None:
         """The first on the shelf if it may be ripe."""
-        if not self._unripe:
-            return None
-        granted_at, first = self._unripe[0]
-        is_ripe = self.is_at_once or (now > granted_at and now - granted_at > self.certain)
-        return first if is_ripe else None
+        if self._unripe and now > self._unripe[0][0] and now - self._unripe[0][0] > self.certain:
+            return self._unripe[0][1]
+        return None
 
     def drop_first(self) -> None:
         """Take the first from the shelf."""

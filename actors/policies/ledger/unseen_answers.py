@@ -41,7 +41,7 @@ class UnseenAnswers:
     """
 
     pace: float = attrs.field(default=0.0, init=False)
-    # In the order of their grants.
+    # In the order in which they became so, which is that of their grants but for a few.
     _awaited: OrderedDict[ReservationId, _Awaited] = attrs.field(
         factory=OrderedDict[ReservationId, _Awaited], init=False
     )
@@ -64,8 +64,12 @@ class UnseenAnswers:
         if seconds > 0 and tokens:
             self.pace = max(self.pace * (1 - 1 / MEMORY), tokens / seconds)
 
+    def seconds_for(self, tokens: int) -> float:
+        """How long an answer of so many tokens takes at that pace; infinity where none is known."""
+        return tokens / self.pace if self.pace else math.inf
+
     def put(self, reservation_id: ReservationId, granted_at: float, expected: int, foreseen: int) -> None:
-        """Await an answer; grants come in order of time.
+        """Await an answer.
 
         Args:
             reservation_id: its call.
