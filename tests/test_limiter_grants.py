@@ -25,9 +25,9 @@ from cast_setup import (
 from test_limiter_ops import ALL, Settlement
 
 from actors.kernel import open_actor
+from actors.kernel.ref import slot_of
 from actors.limiter.grant import Grant
 from actors.limiter.limiter import Limiter
-from actors.limiter.seal import seal_of
 from actors.policies.claim import Claim
 from actors.policies.ledger.limits import Limits
 from actors.policies.ledger.records import ReservationId
@@ -115,8 +115,9 @@ def test_two_runs_of_one_seed_have_the_same_grants() -> None:
 
 async def test_a_seal_stays_with_its_slot_and_is_nobody_elses() -> None:
     async with open_actor(exact(Limiter, WIDE)) as one, open_actor(exact(Limiter, WIDE)) as other:
-        assert seal_of(one) == seal_of(one) != seal_of(other)
-        assert (await acquire(one)).seal == seal_of(one)
+        seals = [slot_of(each).seal for each in (one, one, other)]
+        assert seals[0] == seals[1] != seals[2]
+        assert (await acquire(one)).seal == seals[0]
 
 
 # what it is made of

@@ -30,6 +30,7 @@ from unmeasured import unmeasured
 from actors.cooldown import Cooldown
 from actors.kernel import open_actor
 from actors.kernel.serving import Server
+from actors.kernel.slot import Slot
 from actors.limiter import memory as limiter_memory
 from actors.limiter.grant import Grant
 from actors.limiter.limiter import Limiter
@@ -89,15 +90,15 @@ def believe_any_instant(patch: pytest.MonkeyPatch) -> None:
 
 
 def look_at_names_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("actors.limiter.limiter.seal_of", lambda _limiter: "")
+    patch.setattr(Slot, "seal", "")
 
 
 def take_the_address_for_a_seal(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("actors.limiter.limiter.seal_of", lambda limiter: str(hash(limiter)))
+    patch.setattr(Slot, "seal", property(lambda slot: str(id(slot))))
 
 
 def take_a_new_seal_with_each_restart(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("actors.limiter.limiter.seal_of", lambda _limiter: uuid4().hex)
+    patch.setattr(Slot, "seal", property(lambda _slot: uuid4().hex))
 
 
 def take_grants_as_they_come(patch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ never goes stale, and messages wait for whoever plays next.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -22,6 +23,9 @@ DEFAULT_GRACE = 5.0
 
 QUARANTINE_AFTER = 3
 """Incarnations that one message may crash: one could be bad luck and two a coincidence."""
+
+_SEAL_BYTES = 16
+"""As many as a UUID has, and for the same reason: no two are ever the same."""
 
 Reason = Literal["normal", "stopped", "killed", "crashed", "cancelled", "declined"]
 
@@ -123,6 +127,18 @@ class Slot:
     _stop_request: tuple[float, bool] | None = None
     _exit_waiters: tuple[trio.Event, ...] = ()
     _watchers: tuple[Callable[[Down], object], ...] = ()
+    _seal: str = ""
+
+    @property
+    def seal(self) -> str:
+        """A few letters that no other slot has, here or in any other process; for values that come back from afar.
+
+        They are the same over all incarnations, and say nothing: they are drawn, so they belong into no log and no
+        comparison of two runs of one seed.
+        """
+        if not self._seal:
+            self._seal = secrets.token_hex(_SEAL_BYTES)
+        return self._seal
 
     @classmethod
     def open(

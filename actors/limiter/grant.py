@@ -34,7 +34,8 @@ class Grant:
         waited: seconds from the request to the grant, restarts of the limiter included.
         place: its place in line. A retry of the same call that asks with it goes before everybody who came after.
         estimate: how its input was guessed at the grant, or None where it was certain.
-        seal: of the limiter that gave it; any other refuses it. It is neither shown nor compared (see `seal`).
+        seal: of the slot of the limiter that gave it; any other limiter refuses it, also one of the same name. It is
+            neither shown nor compared, so that two runs of one seed have the same grants.
 
     Raises:
         TypeError: a value is of the wrong kind.

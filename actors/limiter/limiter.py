@@ -39,6 +39,7 @@ import attrs
 from actors.cooldown import Cooldown
 from actors.errors import NeverFits, QueueFull, Rejected, WaitTooLong
 from actors.kernel import Actor, Deferred, Ref, op
+from actors.kernel.ref import slot_of
 from actors.limiter.arguments import (
     Headers,
     check_callable,
@@ -52,7 +53,6 @@ from actors.limiter.arguments import (
 from actors.limiter.grant import Grant, LimiterStatistics, ScopeReport, check_grant
 from actors.limiter.memory import LimiterMemory, LimiterRules
 from actors.limiter.pauses import Pauses
-from actors.limiter.seal import seal_of
 from actors.policies.claim import Claim
 from actors.policies.cooldown.ramp import Outcome
 from actors.policies.cooldown.records import Pause, Trouble
@@ -149,7 +149,7 @@ class Limiter(Actor):
 
     async def setup(self) -> None:
         """Begin the ledger, unless one was taken over. After a restart nobody knows what was spent: assume all."""
-        self._seal = seal_of(self.ref)
+        self._seal = slot_of(self.ref).seal
         pool = self.name if self._pool is None else self._pool
         self._pauses = Pauses(self._memory, pool, self._cooldown, PauseTeller(self.ref), self.name)
         self._pauses.subscribe()
