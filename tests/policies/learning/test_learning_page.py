@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from learning_figures import WORKLOADS, row
 
-PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "learning-limits.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "learning-limits.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

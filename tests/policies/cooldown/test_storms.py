@@ -100,7 +100,7 @@ def test_without_a_gate_a_burst_would_be_sent_into_storms_again_and_again() -> N
 
 
 def test_the_page_shows_the_figures_of_this_world() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "explanation" / "cooldown.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "cooldown.md").read_text("utf-8")
     rows = re.findall(r"\| (window|bucket) \| (\d+) s \| (paced|unpaced) \| ([\d.]+) \| (\d+) \|", page)
     assert len(rows) == 8
     for mode, between, ramp, time, calls in rows:
