@@ -127,7 +127,7 @@ class Slot:
     _stop_request: tuple[float, bool] | None = None
     _exit_waiters: tuple[trio.Event, ...] = ()
     _watchers: tuple[Callable[[Down], object], ...] = ()
-    _seal: str = ""
+    _seal: str = attrs.field(default="", init=False, repr=False)
 
     @property
     def seal(self) -> str:

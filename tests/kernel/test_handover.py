@@ -291,3 +291,14 @@ async def test_the_actor_that_plays_can_be_seen_and_nobody_else() -> None:
 def test_keeps_state_is_a_bool(wrong: object) -> None:
     with pytest.raises(TypeError, match=r"^keeps_state must be a bool, got "):
         Slot.open("a", Books(), keeps_state=cast("Any", wrong))
+
+
+async def test_a_slot_keeps_its_seal_over_all_its_incarnations_and_shares_it_with_no_other_of_its_name() -> None:
+    async with open_restarted(Keeper) as one, open_restarted(Keeper) as other:
+        seal = one.slot.seal
+        await crash(one)
+        await one.ref.ask(Keeper.put(1))
+
+        assert len(one.exits) == 1
+        assert one.slot.seal == seal != other.slot.seal
+        assert seal not in repr(one.slot)
