@@ -293,7 +293,7 @@ def test_keeps_state_is_a_bool(wrong: object) -> None:
         Slot.open("a", Books(), keeps_state=cast("Any", wrong))
 
 
-async def test_a_slot_keeps_its_seal_over_all_its_incarnations_and_shares_it_with_no_other_of_its_name() -> None:
+async def test_a_slot_keeps_its_seal_over_all_its_incarnations_and_shares_it_with_nobody() -> None:
     async with open_restarted(Keeper) as one, open_restarted(Keeper) as other:
         seal = one.slot.seal
         await crash(one)
