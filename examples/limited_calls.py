@@ -33,10 +33,11 @@ def say(name: str, text: str) -> None:
 
 
 async def model(prompt: str) -> int:
-    """Stand in for a model: two seconds, then an answer of some length, or a refusal."""
-    await trio.sleep(2)
+    """Stand in for a model: two seconds, then an answer of some length, or a refusal after one."""
+    await trio.sleep(1)
     if prompt == "overloaded":
         raise ProviderFailed("overloaded", status=529, kind="overloaded_error", charged=False)
+    await trio.sleep(1)
     return len(prompt)
 
 
